@@ -1,0 +1,14 @@
+"""The Django application: wires both sides of the seam together, once the models are loaded."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class IssueTrackerConfig(AppConfig):
+    """`issue_tracker` in INSTALLED_APPS."""
+
+    name = "issue_tracker"
+    verbose_name = _("Issue tracker")
+    default_auto_field = "django.db.models.AutoField"

@@ -1,0 +1,201 @@
+"""The Event: one failure in flight, made of plain JSON values, and the bytes it travels in.
+
+Left of the seam: imports nothing of ours and no Django. `encode` never raises; what can't be kept whole becomes a stub.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
+from typing import Any, Final
+
+MAX_RECORD_BYTES: Final = 256 * 1024
+"""Largest record written (bytes of UTF-8 JSON). Ours: MySQL's packets and the admin's pages stay comfortable below it."""
+
+STUB_TEXT_CHARACTERS: Final = 400
+"""Characters of message and traceback that a stub keeps, so that a stub stays below 2 KiB in the usual alphabets."""
+
+
+class UnreadableRecordError(ValueError):
+    """The bytes are no record of ours; the drain puts them into quarantine."""
+
+
+class Severity(StrEnum):
+    """How bad it is. The values are the seed's own."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Kind(StrEnum):
+    """How a task died, or that the host's own code reported something."""
+
+    FAILURE = "failure"
+    RETRY = "retry"
+    SOFT_TIME_LIMIT = "soft_time_limit"
+    TIME_LIMIT = "time_limit"
+    WORKER_LOST = "worker_lost"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+    UNKNOWN_TASK = "unknown_task"
+    REJECTED = "rejected"
+    UNDECODABLE = "undecodable"
+    INTERNAL_ERROR = "internal_error"
+    RESULT_NOT_STORED = "result_not_stored"
+    INTERRUPTED = "interrupted"
+    NEVER_RAN = "never_ran"
+    NOT_PUBLISHED = "not_published"
+    THREAD_DIED = "thread_died"
+    OPEN_TRANSACTION = "open_transaction"
+    HOOK_FAILED = "hook_failed"
+    BEAT_FAILED = "beat_failed"
+    WORKER_FAILED = "worker_failed"
+    EXITED = "exited"
+    REPORT = "report"
+    RECOVERED = "recovered"
+    CLEARED = "cleared"
+
+
+RANKS: Final[dict[str, int]] = {
+    Kind.REVOKED: 90,
+    Kind.EXPIRED: 90,
+    Kind.TIME_LIMIT: 80,
+    Kind.SOFT_TIME_LIMIT: 80,
+    Kind.FAILURE: 80,
+    Kind.REJECTED: 75,
+    Kind.INTERRUPTED: 60,
+    Kind.RETRY: 60,
+    Kind.RESULT_NOT_STORED: 55,
+    Kind.INTERNAL_ERROR: 50,
+    Kind.NEVER_RAN: 45,
+    Kind.EXITED: 40,
+    Kind.WORKER_LOST: 30,
+}
+"""Which of two reports of one death names it: revoked, failure > retry > postrun > slot. Kinds not listed rank 70."""
+
+DEFAULT_RANK: Final = 70
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One failure in flight. All values are plain JSON, bounded and scrubbed already."""
+
+    event_id: str
+    """32 hex characters; equal for every report of the same death, so that replays and double signals meet."""
+    kind: str
+    severity: str
+    name: str
+    task: str
+    error_message: str = ""
+    traceback: str = ""
+    exception_type: str = ""
+    """Qualified, "package.module.Class"; builtins without module; empty where nothing was raised."""
+    culprit: str = ""
+    """"module:function" of the deepest frame in the project's own code, or empty."""
+    fingerprint: str = ""
+    fingerprint_version: int = 0
+    occurred_at: float = 0.0
+    """Seconds since the epoch."""
+    task_id: str = ""
+    attempt: int = 0
+    """0 for the first run of a task id, as Celery's `retries`."""
+    worker: str = ""
+    queue: str = ""
+    args: Any = None
+    kwargs: Any = None
+    context: dict[str, Any] = field(default_factory=dict)
+    """What was bound or given with `context=`; flat."""
+    payload: Any = None
+    """{"args", "kwargs"} exactly as sent, only where it differs from what is shown; for requeue alone."""
+    payload_note: str = ""
+    """Why the task can't be sent again from this record ("scrubbed", "cut", …); empty when it can."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """How the message was sent (routing key, priority, …) and which canvas it belonged to."""
+    is_stub: bool = False
+
+    @property
+    def rank(self) -> int:
+        """Precedence among reports of the same death; the higher one names it."""
+        return RANKS.get(self.kind, DEFAULT_RANK)
+
+
+FIELD_NAMES: Final = tuple(f.name for f in fields(Event))
+_KNOWN: Final = frozenset(FIELD_NAMES)
+_TEXTS: Final = tuple(f.name for f in fields(Event) if f.type == "str")
+_DEFAULTS: Final = {f.name: f.default for f in fields(Event)}
+
+
+def event_id_of(*parts: object) -> str:
+    """Derive the idempotency key: 32 hex characters of a hash over the parts."""
+    text = "\x1f".join(map(str, parts))
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def encode(event: Event) -> bytes:
+    """Write an event as UTF-8 JSON of at most MAX_RECORD_BYTES; a bigger or unencodable one becomes a stub."""
+    try:
+        body = _dumps(event)
+    except (ValueError, TypeError, RecursionError, MemoryError):
+        return _dumps(stub(event, reason="could not be encoded"))
+    if len(body) > MAX_RECORD_BYTES:
+        return _dumps(stub(event, reason=f"was {len(body):,} bytes"))
+    return body
+
+
+def stub(event: Event, *, reason: str) -> Event:
+    """Reduce an event to what identifies it (about 2 KiB), with the reason in its context."""
+    return replace(
+        event,
+        error_message=event.error_message[:STUB_TEXT_CHARACTERS],
+        traceback=event.traceback[-STUB_TEXT_CHARACTERS:],
+        args=None,
+        kwargs=None,
+        context={"reduced": f"This record {reason}; only its head was kept."},
+        payload=None,
+        payload_note="cut",
+        options={},
+        is_stub=True,
+    )
+
+
+def decode(body: bytes) -> Event:
+    """Read a record back; keys that this version doesn't know are dropped, so that versions may mix on a host.
+
+    Raises UnreadableRecordError, with what is wrong, for anything that `encode` did not write.
+    """
+    try:
+        values = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableRecordError(f"not JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise UnreadableRecordError("not a JSON object")
+    try:
+        event = Event(**{key: value for key, value in values.items() if key in _KNOWN})
+    except TypeError as error:
+        raise UnreadableRecordError(f"a field is missing: {error}") from error
+    _check(event)
+    return event
+
+
+def _dumps(event: Event) -> bytes:
+    values = {}
+    for name in FIELD_NAMES:
+        value = getattr(event, name)
+        if value != _DEFAULTS[name] or name == "kind":
+            values[name] = value
+    return json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _check(event: Event) -> None:
+    for name in _TEXTS:
+        if not isinstance(getattr(event, name), str):
+            raise UnreadableRecordError(f"{name} is not text")
+    if not isinstance(event.occurred_at, int | float) or isinstance(event.occurred_at, bool):
+        raise UnreadableRecordError("occurred_at is not a number of seconds")
+    if not isinstance(event.attempt, int) or not 0 <= event.attempt < 2**31:
+        raise UnreadableRecordError("attempt is not a whole number from 0 to 2,147,483,647")
+    if not event.event_id or not isinstance(event.context, dict) or not isinstance(event.options, dict):
+        raise UnreadableRecordError("event_id, context or options is missing or of the wrong type")
