@@ -1,0 +1,85 @@
+# The verbs that people and CI share. `make` alone lists them.
+# A machine with Python 3.11 or later and make is enough: everything else is installed into .venv, once per pyproject.toml.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo up test lint format types bench matrix chaos docs clean
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+# The first interpreter that runs and is new enough (a shim on PATH may name a version that is not installed).
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+# UV= (empty) forces venv and pip.
+UV ?= $(shell command -v uv 2>/dev/null)
+ARGS ?=
+
+# $(call quietly,what,command): one line of dots while it runs; its output only when it fails.
+define quietly
+@log=$$(mktemp); ( $(2) ) >"$$log" 2>&1 & pid=$$!; printf '%s ' '$(1)'; \
+while kill -0 $$pid 2>/dev/null; do printf .; sleep 1; done; \
+if wait $$pid; then echo ' done'; rm -f "$$log"; else echo ' failed'; cat "$$log" >&2; rm -f "$$log"; exit 1; fi
+endef
+
+ifeq ($(UV),)
+INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check
+else
+INSTALL = $(UV) pip install --quiet --python $(RUN)
+endif
+
+help: ## list the verbs
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: $(VENV)/dev.stamp ## the development environment in .venv
+
+$(RUN):
+ifeq ($(UV),)
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed: install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+		{ echo "$(PYTHON) has no ensurepip: install python3-venv (Debian, Ubuntu) or uv" >&2; exit 1; }
+	$(call quietly,Creating $(VENV),$(PYTHON) -m venv $(VENV))
+else
+	$(call quietly,Creating $(VENV),$(UV) venv --quiet --allow-existing --python "$(or $(PYTHON),>=3.11)" $(VENV))
+endif
+
+$(VENV)/%.stamp: pyproject.toml | $(RUN)
+	$(call quietly,Installing the $* environment (once),$(INSTALL) --editable '.[$*]')
+	@touch $@
+
+demo: $(VENV)/demo.stamp ## run the cinema's tasks and failures, print what was captured, end
+	@$(RUN) -m demo.stack demo $(ARGS)
+
+up: $(VENV)/demo.stamp ## the same, and the admin stays open on loopback until Ctrl-C
+	@$(RUN) -m demo.stack up $(ARGS)
+
+test: $(VENV)/test.stamp ## all tests, on every database found (ARGS=unit, ARGS="integration -- -k drain")
+	@$(RUN) -m tests $(ARGS)
+
+lint: $(VENV)/dev.stamp ## ruff, and no missing migration
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m django makemigrations --check --dry-run --settings tests.settings issue_tracker
+
+format: $(VENV)/dev.stamp ## let ruff rewrite what it can
+	@$(RUN) -m ruff check --fix .
+	@$(RUN) -m ruff format .
+
+types: $(VENV)/dev.stamp ## mypy, strict, on the package
+	@$(RUN) -m mypy
+
+bench: $(VENV)/bench.stamp ## side by side with the peers; writes no file
+	@$(RUN) -m benchmarks $(ARGS)
+
+matrix: $(VENV)/dev.stamp ## the tests on every Python and Django found
+	@$(RUN) -m nox $(ARGS)
+
+chaos: $(VENV)/test.stamp ## the long run of random kills and faults
+	@$(RUN) -m tests acceptance -- -m acceptance -k chaos $(ARGS)
+
+docs: $(VENV)/docs.stamp ## build the documentation into site/
+	@$(RUN) -m mkdocs build --strict --quiet
+
+clean: ## remove everything that these verbs made
+	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .demo
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
