@@ -53,7 +53,7 @@ demo: $(VENV)/demo.stamp ## run the cinema's tasks and failures, print what was 
 up: $(VENV)/demo.stamp ## the same, and the admin stays open on loopback until Ctrl-C
 	@$(RUN) -m demo.stack up $(ARGS)
 
-test: $(VENV)/test.stamp ## all tests, on every database found (ARGS=unit, ARGS="integration -- -k drain")
+test: $(VENV)/dev.stamp ## all tests, on every database found (ARGS=unit, ARGS="integration -- -k drain")
 	@$(RUN) -m tests $(ARGS)
 
 lint: $(VENV)/dev.stamp ## ruff, and no missing migration
@@ -74,7 +74,7 @@ bench: $(VENV)/bench.stamp ## side by side with the peers; writes no file
 matrix: $(VENV)/dev.stamp ## the tests on every Python and Django found
 	@$(RUN) -m nox $(ARGS)
 
-chaos: $(VENV)/test.stamp ## the long run of random kills and faults
+chaos: $(VENV)/dev.stamp ## the long run of random kills and faults
 	@$(RUN) -m tests acceptance -- -m acceptance -k chaos $(ARGS)
 
 docs: $(VENV)/docs.stamp ## build the documentation into site/

@@ -1,0 +1,1 @@
+"""What needs a real worker over a real broker, containers, a browser, or a clean environment."""

@@ -1,0 +1,1 @@
+"""What needs a database: run once on each that is found."""
