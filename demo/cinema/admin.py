@@ -1,0 +1,33 @@
+"""The cinema's own pages in the admin."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from demo.cinema.models import Movie, Showtime, Theater
+
+
+@admin.register(Theater)
+class TheaterAdmin(admin.ModelAdmin):
+    """Theaters, by city."""
+
+    list_display = ["name", "city", "colombia_com_path"]
+    list_filter = ["city"]
+    search_fields = ["name", "slug"]
+
+
+@admin.register(Movie)
+class MovieAdmin(admin.ModelAdmin):
+    """Movies, as TMDB describes them."""
+
+    list_display = ["title", "listing_name", "tmdb_id", "release_date"]
+    search_fields = ["title", "listing_name"]
+
+
+@admin.register(Showtime)
+class ShowtimeAdmin(admin.ModelAdmin):
+    """Showtimes, by day and theater."""
+
+    list_display = ["movie", "theater", "start_date", "start_time", "format"]
+    list_filter = ["start_date", "theater"]
+    list_select_related = ["movie", "theater"]
