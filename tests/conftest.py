@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db import connections
 
-from tests import brokers, databases
+from tests import brokers, databases, machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from playwright.sync_api import Browser
     from pytest_django.fixtures import SettingsWrapper
 
 ACCEPTANCE = Path(__file__).parent / "acceptance"
@@ -30,6 +31,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if ACCEPTANCE in item.path.parents:
             item.add_marker(pytest.mark.acceptance)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what this machine can't run, with the reason."""
+    for mark, find in {"browser": machine.chromium, "docker": machine.container_engine}.items():
+        if item.get_closest_marker(mark):
+            try:
+                find()
+            except LookupError as error:
+                pytest.skip(str(error))
 
 
 @pytest.fixture(autouse=True)
@@ -123,6 +134,19 @@ def live_postgresql(postgresql: databases.Server, migrated_postgresql: str) -> I
     yield postgresql.create(name, like=migrated_postgresql)
     postgresql.thaw()
     postgresql.drop(name)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium of this machine; for tests marked `browser`."""
+    from playwright.sync_api import sync_playwright
+
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        # Playwright keeps an event loop running in this thread, for which Django would refuse the ORM.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        chromium = playwright.chromium.launch(executable_path=machine.chromium(), args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture

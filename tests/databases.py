@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -288,7 +288,7 @@ def _reachable(flavour: Flavour, home: Path) -> Flavour:
     shutil.copytree(installed, home / package.name / installed.name, symlinks=True)
     if (libraries := package.parent / f"{package.name}.libs").is_dir():
         shutil.copytree(libraries, home / libraries.name)
-    return PostgreSQL(programs=home / package.name / installed.name / "bin")
+    return replace(flavour, programs=home / package.name / installed.name / "bin")
 
 
 def _program(name: str) -> str:
