@@ -55,6 +55,11 @@ class Upstream(ThreadingHTTPServer):
         """Address to reach it by, without a slash at the end."""
         return f"http://{self.server_address[0]!s}:{self.server_address[1]}"
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that has gone, as one does whose patience is over."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
     def server_close(self) -> None:
         """Stop listening, and let go of those who hang."""
         self.is_closing.set()

@@ -1,0 +1,44 @@
+"""The demo's table: the captured issues, one a line, as wide as the terminal. Pure: texts in, text out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from issue_tracker.models import OperationalIssue
+
+TITLES = ("NAME", "TASK", "SEVERITY", "KIND", "COUNT", "MESSAGE")
+MIN_MESSAGE_WIDTH = 24
+
+
+def table(issues: Sequence[OperationalIssue], *, width: int) -> str:
+    """Write the issues as lines of at most `width` characters, the message cut to what is left."""
+    rows = [TITLES, *(_row(issue) for issue in issues)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(TITLES) - 1)]
+    left = max(width - sum(widths) - 2 * len(widths), MIN_MESSAGE_WIDTH)
+    return "\n".join(_line(row, widths, left) for row in rows)
+
+
+def totals(issues: Sequence[OperationalIssue]) -> str:
+    """Write how many issues and occurrences there are, and of which severity."""
+    by_severity = Counter(issue.severity for issue in issues)
+    parts = ", ".join(f"{by_severity[severity]} {severity}" for severity in ("error", "warning", "info"))
+    return f"{len(issues)} issues ({parts}), {sum(issue.occurrence_count for issue in issues)} occurrences"
+
+
+def _row(issue: OperationalIssue) -> tuple[str, ...]:
+    task = issue.task.rpartition(".")[2]
+    message = " ".join(issue.error_message.split())
+    return (issue.name, task, issue.severity, issue.kind, str(issue.occurrence_count), message)
+
+
+def _line(row: Sequence[str], widths: Sequence[int], left: int) -> str:
+    cells = [
+        cell.rjust(width) if title == "COUNT" else cell.ljust(width)
+        for title, cell, width in zip(TITLES, row, widths, strict=False)
+    ]
+    message = row[-1] if len(row[-1]) <= left else f"{row[-1][: left - 1]}…"
+    return "  ".join([*cells, message]).rstrip()
