@@ -12,3 +12,12 @@ class IssueTrackerConfig(AppConfig):
     name = "issue_tracker"
     verbose_name = _("Issue tracker")
     default_auto_field = "django.db.models.AutoField"
+
+    def ready(self) -> None:
+        """Connect the receivers, the drain of this process and the drainer of a worker."""
+        from . import capture, checks, conf, drainer, inline  # noqa: F401  they need the models, checks registers itself
+
+        if conf.current().enabled:
+            capture.connect()
+            inline.install()
+            drainer.install()

@@ -6,7 +6,8 @@ Each verb reads the status and changes it in one statement, so that two people, 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db import IntegrityError, models, transaction
 from django.db.models import F
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
     from typing import Self
 
     from .models import OperationalIssue  # noqa: F401
+
+
+RECURRING_AFTER: Final = timedelta(days=1)
+"""An issue seen again this long after it was first seen recurs. Ours: one outage is over within a day."""
+
+
+def recurring_condition() -> models.Q:
+    """Return what makes an issue recurring: it is the return of an earlier one, or was seen over more than a day."""
+    return models.Q(is_returned=True) | models.Q(last_seen_at__gte=F("first_seen_at") + RECURRING_AFTER)
 
 
 class IssueQuerySet(models.QuerySet["OperationalIssue"]):
@@ -35,6 +45,10 @@ class IssueQuerySet(models.QuerySet["OperationalIssue"]):
     def muted(self) -> Self:
         """Keep the muted issues."""
         return self.filter(status="muted")
+
+    def recurring(self) -> Self:
+        """Keep the issues that keep coming back."""
+        return self.filter(recurring_condition())
 
     def resolve(self, *, now: datetime | None = None) -> int:
         """Resolve those that are not resolved yet; the next like failure opens a new issue. Returns how many changed."""

@@ -1,0 +1,87 @@
+"""System checks: what can be known of a wrong set-up before anything fails. Right of the seam.
+
+E is an error that loses something, W a warning. Each says what is wrong and, as its hint, what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from . import conf
+from .private_files import problem_of
+from .spool import current
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@register("issue_tracker")
+def check_settings(**_kwargs: Any) -> list[CheckMessage]:
+    """Check the keys and types of `ISSUE_TRACKER`."""
+    chosen = getattr(settings, "ISSUE_TRACKER", {})
+    if not isinstance(chosen, dict):
+        return [Error("ISSUE_TRACKER is not a dict.", hint="Write ISSUE_TRACKER = {…} in the settings.", id="issue_tracker.E001")]
+    return [*_unknown_keys(chosen), *_wrong_types(chosen), *_patterns(), *_database()]
+
+
+@register("issue_tracker")
+def check_spool(**_kwargs: Any) -> list[CheckMessage]:
+    """Check that the spool's directory can be used by this user."""
+    if not conf.current().enabled:
+        return []
+    problem = problem_of(current().directory)
+    if not problem:
+        return []
+    what, _dot, hint = problem.partition(". ")
+    return [Error(f"The spool can't be used: {what}.", hint=hint, id="issue_tracker.E004")]
+
+
+def _unknown_keys(chosen: dict[Any, Any]) -> Iterator[CheckMessage]:
+    for key in chosen:
+        if key not in conf.KEYS:
+            near = difflib.get_close_matches(str(key).upper(), conf.KEYS, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"The keys are {', '.join(sorted(conf.KEYS))}."
+            yield Error(f"ISSUE_TRACKER has an unknown key {key!r}.", hint=hint, id="issue_tracker.E002")
+
+
+def _wrong_types(chosen: dict[Any, Any]) -> Iterator[CheckMessage]:
+    for key, value in chosen.items():
+        if key in conf.KEYS:
+            try:
+                conf.KEYS[key].metadata["parse"](value)
+            except conf.WrongTypeError as error:
+                hint = f"The default, {conf.default_of(key)!r}, is in force until then."
+                yield Error(f"ISSUE_TRACKER[{key!r}] {error}.", hint=hint, id="issue_tracker.E003")
+
+
+def _patterns() -> Iterator[CheckMessage]:
+    for pattern in conf.current().secret_patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            yield Error(
+                f"ISSUE_TRACKER['SECRET_PATTERNS'] has {pattern!r}, which is no regular expression: {error}.",
+                hint="Mend or remove it; until then it masks nothing.",
+                id="issue_tracker.E005",
+            )
+
+
+def _database() -> Iterator[CheckMessage]:
+    alias = conf.current().database
+    if alias not in settings.DATABASES:
+        yield Error(
+            f"ISSUE_TRACKER['DATABASE'] names {alias!r}, which DATABASES doesn't have.",
+            hint=f"Choose one of {', '.join(sorted(settings.DATABASES))}, or add it.",
+            id="issue_tracker.E006",
+        )
+    if conf.current().enabled and alias in settings.DATABASES and not settings.DATABASES[alias].get("NAME"):
+        yield Warning(
+            f"The database {alias!r} has no name, so its spool can't be told from another's.",
+            hint="Set NAME in DATABASES.",
+            id="issue_tracker.W007",
+        )

@@ -1,0 +1,222 @@
+"""The drain: a spool emptied into the database, batch by batch. Right of the seam.
+
+Guarantees: a record is acknowledged only after the commit that stored it, so a kill between the two means a replay, which
+`folding` recognises by its event_id; a record that the database refuses is set aside (quarantine) and stops nobody; a
+database that is away, locked, read-only or not migrated costs nothing but time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from . import conf
+from .event import Event, UnreadableRecordError, decode
+from .folding import Folded, fold
+from .models import OperationalIssue
+from .private_files import create_private_file, prepare_directory
+from .spool import Record, Spool, current
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .reserve import Entry
+
+logger = logging.getLogger("issue_tracker")
+
+MAX_BATCH_RECORDS: Final = 500
+"""As Bugsink's digest; with MAX_BATCH_BYTES it bounds the transaction and the memory of a drainer."""
+MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
+ATTEMPTS: Final = 4
+"""Tries of a batch that met another drainer (deadlock, a key taken in between) before it counts as an outage."""
+
+
+class OutageError(Exception):
+    """The database can't take records now; the text says what it said. Everything stays in the spool."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Drained:
+    """What a drain did."""
+
+    records: int = 0
+    stored: int = 0
+    merged: int = 0
+    quarantined: int = 0
+
+
+def drain(spool: Spool | None = None, *, max_batches: int | None = None) -> Drained:
+    """Empty the spool (of this project's database, unless given) as far as it is filled now; returns what was done.
+
+    Does nothing when another process drains this spool. Raises OutageError when the database can't take records, SpoolError
+    when the spool can't be read.
+    """
+    spool = spool or current()
+    done = Drained()
+    if spool.is_empty():
+        return done
+    with drain_lock(spool) as is_ours:
+        if is_ours:
+            _drain_locked(spool, done, max_batches)
+    return done
+
+
+def drain_batch(spool: Spool) -> Drained:
+    """Store one batch and acknowledge it. The caller holds the spool's lock."""
+    done = Drained()
+    batch = spool.claim(max_records=MAX_BATCH_RECORDS, max_bytes=MAX_BATCH_BYTES)
+    if batch:
+        _store(spool, batch, done)
+        spool.ack(through=batch[-1].id)
+        done.records = len(batch)
+    return done
+
+
+@contextmanager
+def drain_lock(spool: Spool) -> Iterator[bool]:
+    """Hold the right to drain this spool; gives False when another process, or thread, has it. Never waits."""
+    prepare_directory(spool.directory)
+    path = spool.directory / "drain.lock"
+    create_private_file(path)
+    fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True
+    finally:
+        os.close(fd)
+
+
+def _drain_locked(spool: Spool, done: Drained, max_batches: int | None) -> None:
+    batches = 0
+    while max_batches is None or batches < max_batches:
+        batch = drain_batch(spool)
+        done.records += batch.records
+        done.stored += batch.stored
+        done.merged += batch.merged
+        done.quarantined += batch.quarantined
+        batches += 1
+        if batch.records < MAX_BATCH_RECORDS and not spool.depth():
+            break
+    drain_reserve(spool)
+
+
+def drain_reserve(spool: Spool) -> None:
+    """Store the stubs of the reserve and add its counts to their issues. The caller holds the spool's lock.
+
+    A kill between the commit and the acknowledgement repeats the counts of discards; the stubs are never doubled.
+    """
+    entries = spool.reserve.entries()
+    if not entries:
+        return
+    _in_one_transaction([event for entry in entries if (event := _stub_of(entry)) is not None])
+    using = conf.current().database
+    for entry in entries:
+        more = entry.seen - max(entry.drained, 1)
+        event = _stub_of(entry)
+        if event is not None and more:
+            issues = OperationalIssue._base_manager.using(using).filter(occurrences__event_id=event.event_id)
+            OperationalIssue._base_manager.using(using).filter(pk__in=list(issues.values_list("pk", flat=True))).update(
+                discarded_count=F("discarded_count") + more
+            )
+    spool.reserve.ack(entries)
+
+
+def _stub_of(entry: Entry) -> Event | None:
+    try:
+        return decode(entry.stub)
+    except UnreadableRecordError:
+        return None
+
+
+def _store(spool: Spool, records: Sequence[Record], done: Drained) -> None:
+    readable: list[tuple[Record, Event]] = []
+    for record in records:
+        try:
+            readable.append((record, decode(record.body)))
+        except UnreadableRecordError as error:
+            _set_aside(spool, record, f"unreadable: {error}", done)
+    _store_readable(spool, readable, done)
+
+
+def _store_readable(spool: Spool, pairs: list[tuple[Record, Event]], done: Drained) -> None:
+    """Store in one transaction; where the database refuses the whole, store the halves, down to the one record at fault."""
+    if not pairs:
+        return
+    try:
+        folded = _in_one_transaction([event for _record, event in pairs])
+    except OutageError:
+        raise
+    except Exception as error:  # noqa: BLE001  whatever a record makes the database or its driver raise is that record's fault
+        if len(pairs) == 1:
+            _set_aside(spool, pairs[0][0], f"{type(error).__name__}: {error}"[:500], done)
+            return
+        middle = len(pairs) // 2
+        _store_readable(spool, pairs[:middle], done)
+        _store_readable(spool, pairs[middle:], done)
+        return
+    done.stored += folded.stored
+    done.merged += folded.merged
+
+
+def _in_one_transaction(events: list[Event]) -> Folded:
+    using = conf.current().database
+    for attempt in range(ATTEMPTS):
+        try:
+            with transaction.atomic(using=using, durable=False):
+                return fold(events, using=using, now=timezone.now())
+        except IntegrityError:
+            # Another drainer stored one of these in between: the next try sees what it did.
+            if attempt == ATTEMPTS - 1:
+                raise
+        except DataError:
+            raise
+        except (DatabaseError, InterfaceError) as error:
+            if _is_contention(error) and attempt < ATTEMPTS - 1:
+                continue
+            if _is_contention(error) or not _takes_rows(using):
+                raise OutageError(f"{type(error).__name__}: {error}") from error
+            raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _is_contention(error: BaseException) -> bool:
+    """Tell whether the statement lost against another transaction: deadlock, serialization failure, lock not available."""
+    cause = error.__cause__
+    sqlstate = getattr(cause, "sqlstate", None) or ""
+    number = cause.args[0] if cause is not None and cause.args else None
+    return sqlstate in {"40001", "40P01", "55P03"} or number in {1205, 1213} or "database is locked" in str(error)
+
+
+def _takes_rows(using: str) -> bool:
+    """Tell whether the database would take an ordinary record now, by storing one and rolling it back."""
+    probe = Event(event_id="probe", kind="report", severity="info", name="probe", task="", fingerprint="probe", occurred_at=1.0)
+
+    class Undo(Exception):  # noqa: N818  no error: the way out of the transaction
+        pass
+
+    try:
+        with transaction.atomic(using=using):
+            fold([probe], using=using, now=timezone.now())
+            raise Undo
+    except Undo:
+        return True
+    except Exception:  # noqa: BLE001  the answer is all that counts
+        return False
+
+
+def _set_aside(spool: Spool, record: Record, reason: str, done: Drained) -> None:
+    logger.error("issue_tracker: record %d can't be stored and was put into quarantine: %s", record.id, reason.partition("\n")[0])
+    spool.quarantine(record, reason=reason)
+    done.quarantined += 1

@@ -1,0 +1,330 @@
+"""Events into rows: each death one Occurrence, like occurrences folded into one issue. Right of the seam.
+
+Guarantees, inside the caller's one transaction: idempotent by `event_id`; counts are exact, for the issues are locked while
+they change; one issue per fingerprint takes repeats, for the database holds `open_key` unique. A batch costs a constant
+number of statements, whatever it holds.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from django.conf import settings
+from django.db.models import Max
+from django.utils import timezone
+
+from . import conf
+from .event import Event, Kind, Severity
+from .models import Occurrence, OperationalIssue
+from .statements import add_to_issues
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+logger = logging.getLogger("issue_tracker")
+
+_WORST_FIRST: Final = {Severity.ERROR.value: 0, Severity.WARNING.value: 1, Severity.INFO.value: 2}
+
+
+@dataclass(slots=True, kw_only=True)
+class Folded:
+    """What a batch came to."""
+
+    stored: int = 0
+    merged: int = 0
+    """Reports of deaths that were known already."""
+    opened: list[OperationalIssue] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Taker:
+    """An issue that takes events of this batch."""
+
+    issue: OperationalIssue
+    is_new: bool
+    events: list[Event] = field(default_factory=list)
+
+
+def fold(events: Sequence[Event], *, using: str, now: dt.datetime) -> Folded:
+    """Store the events of a batch. The caller holds a transaction open on `using`."""
+    folded = Folded()
+    unique = _merged(events)
+    known = _known(unique, using=using)
+    fresh = [event for event in unique.values() if event.event_id not in known]
+    takers = _takers(fresh, using=using, now=now)
+    _store(takers, folded, using=using, now=now)
+    for event_id, occurrence in known.items():
+        folded.merged += complete(occurrence, unique[event_id], using=using, now=now, folded=folded)
+    folded.stored = len(fresh)
+    return folded
+
+
+def better(one: Event, other: Event) -> Event:
+    """Join two reports of one death: the higher rank names it, the later one on a tie; what it lacks comes from the other."""
+    names, adds = (one, other) if (one.rank, one.is_stub < other.is_stub) > (other.rank, other.is_stub < one.is_stub) else (other, one)
+    if names.rank == adds.rank and isinstance(names.args, str) and not isinstance(adds.args, str) and adds.args is not None:
+        names, adds = adds, names
+    changes: dict[str, Any] = {}
+    for name in ("traceback", "worker", "queue"):
+        if not getattr(names, name) and getattr(adds, name):
+            changes[name] = getattr(adds, name)
+    if adds.args is not None and (names.args is None or (isinstance(names.args, str) and not isinstance(adds.args, str))):
+        changes |= {"args": adds.args, "kwargs": adds.kwargs, "payload": adds.payload, "payload_note": adds.payload_note}
+    changes["context"] = {**adds.context, **names.context}
+    changes["options"] = {**adds.options, **names.options}
+    changes["occurred_at"] = min(one.occurred_at, other.occurred_at)
+    return replace(names, **changes)
+
+
+def complete(occurrence: Occurrence, event: Event, *, using: str, now: dt.datetime, folded: Folded) -> bool:
+    """Let a further report of a stored death complete its row, or rename it; returns whether anything changed.
+
+    A higher rank with another fingerprint moves the occurrence to the issue that it belongs to.
+    """
+    old = _as_event(occurrence)
+    joined = better(event, old) if event.rank != old.rank else better(old, event)
+    if joined == old:
+        return False
+    if joined.fingerprint != old.fingerprint:
+        _move(occurrence, joined, using=using, now=now, folded=folded)
+        return True
+    issue = occurrence.issue
+    for name, value in _occurrence_values(joined, issue, now).items():
+        setattr(occurrence, name, value)
+    occurrence.save(using=using)
+    _worsen(issue, joined, using=using)
+    return True
+
+
+def _merged(events: Iterable[Event]) -> dict[str, Event]:
+    unique: dict[str, Event] = {}
+    for event in events:
+        there = unique.get(event.event_id)
+        unique[event.event_id] = event if there is None else better(there, event)
+    return unique
+
+
+def _known(unique: dict[str, Event], *, using: str) -> dict[str, Occurrence]:
+    found = Occurrence.objects.using(using).filter(event_id__in=list(unique)).select_related("issue")
+    return {occurrence.event_id: occurrence for occurrence in found}
+
+
+def _takers(events: list[Event], *, using: str, now: dt.datetime) -> list[_Taker]:
+    """Find or make the issue of each event; issues that exist are locked, in the order of their keys, against deadlocks."""
+    window = conf.current().dedup_window
+    if not window:
+        return [_Taker(_new_issue(event, None, now, takes_repeats=False), is_new=True, events=[event]) for event in events]
+    by_key: dict[str, list[Event]] = defaultdict(list)
+    for event in sorted(events, key=lambda event: event.occurred_at):
+        by_key[event.fingerprint].append(event)
+    table = OperationalIssue._base_manager.using(using)
+    locked = table.select_for_update().filter(open_key__in=sorted(by_key)).order_by("open_key")
+    current = {issue.fingerprint: issue for issue in locked}
+    earlier = _earlier([key for key in by_key if key not in current], using=using)
+    takers: list[_Taker] = []
+    for key in sorted(by_key):
+        takers += _divide(by_key[key], current.get(key), earlier.get(key), window=window, now=now, using=using)
+    return takers
+
+
+def _divide(
+    events: list[Event], issue: OperationalIssue | None, earlier: OperationalIssue | None, *, window: dt.timedelta, now: dt.datetime, using: str
+) -> list[_Taker]:
+    """Deal the events of one fingerprint, oldest first, to the issue that takes repeats, and to new ones after each quiet window."""
+    takers = [_Taker(issue, is_new=False)] if issue else []
+    for event in events:
+        at = _moment(event, now)
+        taker = takers[-1] if takers else None
+        if taker is not None and taker.issue.status != OperationalIssue.Status.MUTED and at - taker.issue.last_seen_at > window:
+            _release(taker, using=using)
+            earlier, taker = taker.issue, None
+        if taker is None:
+            taker = _Taker(_new_issue(event, _returns_from(earlier, at, window), now), is_new=True)
+            takers.append(taker)
+        taker.events.append(event)
+        taker.issue.last_seen_at = max(taker.issue.last_seen_at, at)
+    return takers
+
+
+def _release(taker: _Taker, *, using: str) -> None:
+    """Let an issue that was quiet for the window take no more repeats."""
+    taker.issue.open_key = None
+    if not taker.is_new:
+        OperationalIssue._base_manager.using(using).filter(pk=taker.issue.pk).update(open_key=None)
+
+
+def _returns_from(earlier: OperationalIssue | None, at: dt.datetime, window: dt.timedelta) -> OperationalIssue | None:
+    if earlier is None or (earlier.status != OperationalIssue.Status.RESOLVED and at - earlier.last_seen_at <= window):
+        return None
+    return earlier
+
+
+def _earlier(keys: list[str], *, using: str) -> dict[str, OperationalIssue]:
+    """Find the latest issue of each fingerprint, for the link to what it returned from."""
+    if not keys:
+        return {}
+    table = OperationalIssue._base_manager.using(using)
+    latest = table.filter(fingerprint__in=keys).order_by().values("fingerprint").annotate(latest=Max("id"))
+    ids = [row["latest"] for row in latest]
+    return {issue.fingerprint: issue for issue in table.filter(id__in=ids)} if ids else {}
+
+
+def _new_issue(event: Event, earlier: OperationalIssue | None, now: dt.datetime, *, takes_repeats: bool = True) -> OperationalIssue:
+    at = _moment(event, now)
+    return OperationalIssue(
+        name=event.name,
+        task=event.task,
+        error_message=event.error_message,
+        traceback=event.traceback,
+        context=_flat_context(event),
+        severity=event.severity,
+        kind=event.kind,
+        exception_type=event.exception_type,
+        culprit=event.culprit,
+        fingerprint=event.fingerprint,
+        fingerprint_version=event.fingerprint_version,
+        open_key=event.fingerprint if takes_repeats else None,
+        occurrence_count=0,
+        first_seen_at=at,
+        last_seen_at=at,
+        is_returned=earlier is not None,
+        previous=earlier,
+    )
+
+
+def _flat_context(event: Event) -> dict[str, Any]:
+    """Lay out what a captured issue shows: the run's facts and, beside them, whatever was bound."""
+    facts = {
+        "kind": event.kind,
+        "task_id": event.task_id,
+        "attempt": event.attempt if event.task_id else None,
+        "args": event.args,
+        "kwargs": event.kwargs,
+        "queue": event.queue,
+        "worker": event.worker,
+    }
+    if event.kind == Kind.REPORT:
+        return {**event.context, **({"task_id": event.task_id} if event.task_id else {})}
+    return {**{key: value for key, value in facts.items() if value not in (None, "")}, **event.context}
+
+
+def _store(takers: list[_Taker], folded: Folded, *, using: str, now: dt.datetime) -> None:
+    for taker in takers:
+        _sum_up(taker, now)
+    made = [taker.issue for taker in takers if taker.is_new]
+    _insert_issues(made, using=using)
+    folded.opened += made
+    rows = [
+        Occurrence(issue_id=taker.issue.pk, event_id=event.event_id, **_occurrence_values(event, taker.issue, now))
+        for taker in takers
+        for event in taker.events
+    ]
+    Occurrence.objects.using(using).bulk_create(rows, batch_size=1_000)
+    add_to_issues([(taker.issue, len(taker.events)) for taker in takers if not taker.is_new and taker.events], using=using)
+
+
+def _insert_issues(issues: list[OperationalIssue], *, using: str) -> None:
+    """Insert new issues; where two drainers open the same one at once, the unique key refuses ours and the batch is tried again."""
+    for issue in issues:
+        issue.previous_id = issue.previous.pk if issue.previous else None
+    table = OperationalIssue._base_manager.using(using)
+    table.bulk_create(issues, batch_size=500)
+    if any(issue.pk is None for issue in issues):  # MySQL does not return keys of a bulk insert
+        for issue in issues:
+            issue.pk = table.filter(fingerprint=issue.fingerprint).aggregate(latest=Max("id"))["latest"]
+
+
+def _sum_up(taker: _Taker, now: dt.datetime) -> None:
+    """Bring the issue up to its events; a new one holds its count from the start."""
+    issue = taker.issue
+    for event in taker.events:
+        at = _moment(event, now)
+        issue.first_seen_at = min(issue.first_seen_at, at)
+        issue.last_seen_at = max(issue.last_seen_at, at)
+        if _WORST_FIRST[event.severity] < _WORST_FIRST[issue.severity]:
+            issue.severity, issue.kind = event.severity, event.kind
+    if taker.is_new:
+        issue.occurrence_count = len(taker.events)
+
+
+def _occurrence_values(event: Event, issue: OperationalIssue, now: dt.datetime) -> dict[str, Any]:
+    return {
+        "occurred_at": _moment(event, now),
+        "kind": event.kind,
+        "severity": event.severity,
+        "task_id": event.task_id,
+        "attempt": event.attempt,
+        "worker": event.worker,
+        "queue": event.queue,
+        "args": event.args,
+        "kwargs": event.kwargs,
+        "context": event.context,
+        "error_message": event.error_message if event.error_message != issue.error_message else "",
+        "traceback": event.traceback if event.traceback != issue.traceback else "",
+        "payload": event.payload,
+        "payload_note": event.payload_note,
+        "options": event.options,
+        "release": conf.current().release,
+    }
+
+
+def _moment(event: Event, now: dt.datetime) -> dt.datetime:
+    """Return when it happened; a clock that ran ahead is held at now, a senseless time becomes now."""
+    try:
+        at = dt.datetime.fromtimestamp(event.occurred_at, tz=dt.UTC)
+    except (ValueError, OverflowError, OSError):
+        return now
+    if not settings.USE_TZ:
+        at = timezone.make_naive(at)
+    return min(at, now) if event.occurred_at > 0 else now
+
+
+def _as_event(occurrence: Occurrence) -> Event:
+    issue = occurrence.issue
+    return Event(
+        event_id=occurrence.event_id,
+        kind=occurrence.kind,
+        severity=occurrence.severity,
+        name=issue.name,
+        task=issue.task,
+        error_message=occurrence.error_message or issue.error_message,
+        traceback=occurrence.traceback or issue.traceback,
+        exception_type=issue.exception_type,
+        culprit=issue.culprit,
+        fingerprint=issue.fingerprint,
+        fingerprint_version=issue.fingerprint_version,
+        occurred_at=occurrence.occurred_at.timestamp(),
+        task_id=occurrence.task_id,
+        attempt=occurrence.attempt,
+        worker=occurrence.worker,
+        queue=occurrence.queue,
+        args=occurrence.args,
+        kwargs=occurrence.kwargs,
+        context=occurrence.context,
+        payload=occurrence.payload,
+        payload_note=occurrence.payload_note,
+        options=occurrence.options,
+    )
+
+
+def _move(occurrence: Occurrence, event: Event, *, using: str, now: dt.datetime, folded: Folded) -> None:
+    """Take the occurrence out of the issue of the poorer report, which goes when it is left empty, and fold it anew."""
+    old = OperationalIssue._base_manager.using(using).select_for_update().get(pk=occurrence.issue_id)
+    occurrence.delete(using=using)
+    if old.occurrence_count <= 1:
+        old.delete(using=using)
+        folded.opened = [issue for issue in folded.opened if issue.pk is not None]
+    else:
+        add_to_issues([(old, -1)], using=using)
+    takers = _takers([event], using=using, now=now)
+    _store(takers, folded, using=using, now=now)
+
+
+def _worsen(issue: OperationalIssue, event: Event, *, using: str) -> None:
+    if _WORST_FIRST[event.severity] < _WORST_FIRST[issue.severity]:
+        issue.severity, issue.kind = event.severity, event.kind
+        issue.save(using=using, update_fields=["severity", "kind"])

@@ -1,0 +1,72 @@
+"""The guard round everything that the host calls or Celery sends: collecting must never harm a task. Left of the seam.
+
+Two promises. An error of ours, whatever it is, ends here: it is said on stderr and counted. And what Celery sends a process
+(soft time limit, terminate, shutdown) waits until the record is on disk, then takes its course: a `SystemExit` that left a
+receiver half-way would end the child without its record; one swallowed would leave a task running that was told to end.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import contextmanager, suppress
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from .spool import complain, current
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
+
+_NAMES: Final = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGALRM")
+_HELD_BACK: Final = frozenset(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
+_CAN_HOLD_BACK: Final = hasattr(signal, "pthread_sigmask")
+_OTHERS_ENDINGS: Final = ("gevent", "greenlet", "eventlet")
+"""Packages whose exceptions end a greenlet from outside; they arrive where a lock switches, and are not ours to swallow."""
+
+
+def harmless(function: Callable[..., T]) -> Callable[..., T | None]:
+    """Decorate a function so that nothing it does can leave it: it returns None instead."""
+
+    @wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> T | None:
+        with signals_held_back():
+            try:
+                return function(*args, **kwargs)
+            except BaseException as error:  # noqa: BLE001  signals are held back, so whatever arrives is of our own making
+                if type(error).__module__.startswith(_OTHERS_ENDINGS):
+                    raise
+                _own_up(function.__name__, error)
+                return None
+
+    return guarded
+
+
+@contextmanager
+def signals_held_back() -> Iterator[None]:
+    """Hold back the signals of a worker's life until the block ends. 2 µs. Only the main thread ever runs their handlers.
+
+    One that was on its way already is raised at the end, like those that came meanwhile.
+    """
+    if not _CAN_HOLD_BACK or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    early: BaseException | None = None
+    try:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
+    except BaseException as error:  # noqa: BLE001  raised by a handler that was due; raised again below
+        early, before = error, set()
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if early is not None:
+            raise early
+
+
+def _own_up(where: str, error: BaseException) -> None:
+    with suppress(BaseException):
+        complain(f"{where} failed with {type(error).__name__}; this failure is counted, not recorded. Please report it.")
+        current().reserve.count(f"internal: {where}: {type(error).__name__}", 1)

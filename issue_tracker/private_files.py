@@ -1,0 +1,63 @@
+"""Directories and files that belong to this user alone: the defence against a directory planted by somebody else.
+
+Left of the seam; standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class PrivateDirectoryError(OSError):
+    """The directory can't be trusted or used; the text says why and what to do."""
+
+
+def prepare_directory(directory: Path) -> None:
+    """Create the directory with mode 0700, or check the one that is there.
+
+    Raises PrivateDirectoryError when it is a symlink, belongs to another user, or others may write to it.
+    """
+    try:
+        os.makedirs(directory.parent, mode=0o700, exist_ok=True)
+        os.mkdir(directory, mode=0o700)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise PrivateDirectoryError(f"{directory} can't be created: {error.strerror}. Set SPOOL_DIR to a directory this user may write to.") from error
+    _check(directory)
+
+
+def problem_of(directory: Path) -> str:
+    """Say what is wrong with the directory, as a sentence with a hint; empty when it can be used."""
+    try:
+        prepare_directory(directory)
+        if not os.access(directory, os.W_OK | os.X_OK):
+            return f"{directory} can't be written to. Give it to this user (chown), or set SPOOL_DIR to another directory."
+    except PrivateDirectoryError as error:
+        return str(error)
+    return ""
+
+
+def create_private_file(path: Path) -> None:
+    """Create the file with mode 0600 if it isn't there. Raises PrivateDirectoryError when it is a symlink or cannot be made."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise PrivateDirectoryError(f"{path} can't be opened: {error.strerror}. Check its owner and the free disk, or set SPOOL_DIR.") from error
+
+
+def _check(directory: Path) -> None:
+    status = os.lstat(directory)
+    if stat.S_ISLNK(status.st_mode) or not stat.S_ISDIR(status.st_mode):
+        raise PrivateDirectoryError(f"{directory} is not a directory of its own (a symlink or a file). Remove it, or set SPOOL_DIR.")
+    if status.st_uid != os.getuid():
+        raise PrivateDirectoryError(
+            f"{directory} belongs to user id {status.st_uid}, this process runs as {os.getuid()}. Give each user its own SPOOL_DIR."
+        )
+    if status.st_mode & 0o022:
+        raise PrivateDirectoryError(f"Others may write to {directory}. Run chmod 700 on it, or set SPOOL_DIR to another directory.")

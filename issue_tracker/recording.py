@@ -1,0 +1,192 @@
+"""From raw values to a record in the spool: the one way in, for captures and reports alike. Left of the seam.
+
+Guarantee: nothing here touches a database. Callers enter through `guard.harmless`, which keeps errors of ours to ourselves.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from . import conf, context, spool
+from .event import Event, Kind, Severity, encode, event_id_of, stub
+from .fingerprint import VERSION, fingerprint
+from .scrubber import scrub
+from .serializer import EXACT, Serialized, name_of, serialize
+from .tracebacks import bounded_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_MESSAGE_CHARACTERS: Final = 8_192
+"""Of a message, as Sentry's Relay keeps."""
+
+SEVERITIES: Final[dict[str, Severity]] = {
+    Kind.RETRY: Severity.WARNING,
+    Kind.EXPIRED: Severity.WARNING,
+    Kind.REJECTED: Severity.WARNING,
+    Kind.INTERRUPTED: Severity.WARNING,
+    Kind.REPORT: Severity.WARNING,
+    Kind.REVOKED: Severity.INFO,
+}
+"""Severity by kind where it is not `error`; `ISSUE_TRACKER["SEVERITIES"]` overrides."""
+
+listeners: list[Callable[[], None]] = []
+"""Called after each record, without arguments: how the right side learns, in processes that drain by themselves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What is known of a failure before it is bounded and scrubbed: anything may be missing, anything may be hostile."""
+
+    kind: str
+    name: str
+    task: str
+    message: str = ""
+    traceback: str = ""
+    exception_type: str = ""
+    culprit: str = ""
+    severity: str = ""
+    """Empty: the kind's own."""
+    task_id: str = ""
+    attempt: int = 0
+    run: str = ""
+    """Token of the run, so that a redelivered run that dies again is another death."""
+    args: Any = None
+    kwargs: Any = None
+    worker: str = ""
+    queue: str = ""
+    context: dict[str, Any] | None = None
+    options: dict[str, Any] | None = None
+    is_death: bool = True
+    """False for what was said during a run rather than of its end: each saying is an occurrence of its own."""
+    occurred_at: float = 0.0
+    fingerprint: str = ""
+    """Given by the host; empty: derived."""
+    grouping_type: str = ""
+    """Takes the place of `exception_type` in the fingerprint, where several types tell one story."""
+    grouping_message: str | None = None
+    """Takes the place of the message in the fingerprint."""
+
+
+def record(failure: Failure) -> str:
+    """Store a failure in the spool; returns its event_id, or "" when the settings leave that kind out."""
+    severity = severity_of(failure)
+    if severity is None:
+        return ""
+    try:
+        event = _event(failure, severity)
+    except BaseException as error:  # noqa: BLE001  a fault of ours must cost the details, never the record; `guard` holds signals back
+        event = _bare(failure, severity, error)
+    append(event)
+    notify_listeners()
+    return event.event_id
+
+
+def notify_listeners() -> None:
+    """Tell the right side, where it drains by itself, that something waits."""
+    for listener in listeners:
+        with suppress(Exception):
+            listener()
+
+
+def append(event: Event) -> None:
+    """Put an event into the spool of this project's database."""
+    spool.current().append(
+        encode(event), key=event.fingerprint, stub=lambda: encode(stub(event, reason="did not fit into the spool"))
+    )
+
+
+def severity_of(failure: Failure) -> str | None:
+    """Return the severity in force for a failure; None where the settings leave its kind unrecorded."""
+    chosen = conf.current().severities
+    if chosen and failure.kind in chosen:
+        return chosen[failure.kind]
+    return failure.severity or SEVERITIES.get(failure.kind, Severity.ERROR).value
+
+
+def _event(failure: Failure, severity: str) -> Event:
+    task, name = name_of(failure.task), name_of(failure.name)
+    message = scrub(failure.message)[:MAX_MESSAGE_CHARACTERS]
+    args, kwargs = _shown(failure.args), _shown(failure.kwargs)
+    payload, note = _payload(failure, args, kwargs)
+    bound = context.bound()
+    extra = {**bound, **failure.context} if failure.context else bound
+    return Event(
+        event_id=_event_id(failure),
+        kind=failure.kind,
+        severity=severity,
+        name=name,
+        task=task,
+        error_message=message,
+        traceback=scrub(bounded_text(failure.traceback)),
+        exception_type=name_of(failure.exception_type),
+        culprit=name_of(failure.culprit),
+        fingerprint=failure.fingerprint
+        or fingerprint(
+            task=task,
+            exception_type=failure.grouping_type or failure.exception_type or name,
+            culprit=failure.culprit,
+            message=message if failure.grouping_message is None else failure.grouping_message,
+        ),
+        fingerprint_version=0 if failure.fingerprint else VERSION,
+        occurred_at=failure.occurred_at or time.time(),
+        task_id=name_of(failure.task_id),
+        attempt=failure.attempt,
+        worker=name_of(failure.worker),
+        queue=name_of(failure.queue),
+        args=args.tree if args else None,
+        kwargs=kwargs.tree if kwargs else None,
+        context=serialize(extra).tree if extra else {},
+        payload=payload,
+        payload_note=note,
+        options=failure.options or {},
+    )
+
+
+def _bare(failure: Failure, severity: str, error: BaseException) -> Event:
+    """Say what can be said without serializing anything."""
+    return Event(
+        event_id=_event_id(failure),
+        kind=str(failure.kind),
+        severity=severity,
+        name=str(failure.name)[:255],
+        task=str(failure.task)[:255],
+        error_message="The details of this failure could not be collected.",
+        fingerprint=event_id_of("bare", failure.kind, failure.task, failure.name),
+        occurred_at=time.time(),
+        task_id=str(failure.task_id)[:255],
+        attempt=failure.attempt,
+        context={"collecting_failed_with": type(error).__name__},
+        payload_note="arguments unknown",
+        is_stub=True,
+    )
+
+
+def _event_id(failure: Failure) -> str:
+    if failure.task_id and failure.is_death:
+        return event_id_of(failure.task_id, failure.attempt, failure.run)
+    return event_id_of(os.urandom(16).hex())
+
+
+def _shown(value: Any) -> Serialized | None:
+    return None if value is None else serialize(value)
+
+
+def _payload(failure: Failure, args: Serialized | None, kwargs: Serialized | None) -> tuple[Any, str]:
+    """Return what a requeue needs beside the shown arguments, and why it can't be done, if so."""
+    if not failure.task_id or not failure.is_death:
+        return None, "not a task"
+    if args is None or kwargs is None or isinstance(failure.args, str):
+        return None, "arguments unknown"
+    if args.is_exact and kwargs.is_exact:
+        return None, ""
+    if args.is_scrubbed or kwargs.is_scrubbed:
+        return None, "scrubbed"
+    whole = serialize({"args": failure.args, "kwargs": failure.kwargs}, limits=EXACT)
+    if whole.is_exact:
+        return whole.tree, ""
+    return None, "scrubbed" if whole.is_scrubbed else "cut" if whole.is_cut else "not plain JSON"

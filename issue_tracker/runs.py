@@ -1,0 +1,179 @@
+"""Runs of tasks in this process: which one is on, and what is known of the request of one that died. Left of the seam.
+
+A run has a token, so that all reports of one death meet, and the death of a redelivered run is another. The process that runs
+the task makes the token; the main process reads it from the slot.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from . import context, inflight, spool
+
+MAX_REMEMBERED_RUNS: Final = 4_096
+"""Tokens kept for signals that come after the run ended; more than any pool runs at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is known of the message of a run. Args and kwargs are the real ones, or Celery's text of them from the slot."""
+
+    task: str
+    task_id: str
+    attempt: int
+    run: str
+    args: Any
+    kwargs: Any
+    worker: str
+    queue: str
+    options: dict[str, Any]
+
+
+@dataclass(slots=True)
+class _On:
+    token: str
+    slot: int
+    before: dict[str, Any]
+
+
+_runs: dict[tuple[str, int], _On] = {}
+_slots: dict[Path, inflight.Slots] = {}
+
+
+def slots_directory() -> Path:
+    """Return where the slots of this project's workers are on this host."""
+    return spool.current().directory / "slots"
+
+
+def begin(task: Any, task_id: str) -> None:
+    """Note that this thread or greenlet begins a run: give it a token and a slot, and an empty context.
+
+    An eager task runs inside its caller and keeps the caller's context; nobody has to find it after a kill, so it has no slot.
+    """
+    request = task.request
+    attempt = request.retries or 0
+    before = context.bound()
+    token = f"{time.time_ns():x}-{os.getpid():x}"
+    slot = -1
+    if not request.is_eager:
+        context.forget()
+        slot = _my_slots().enter(_slot_text(task, task_id, attempt, token, request))
+    if len(_runs) >= MAX_REMEMBERED_RUNS:
+        _runs.pop(next(iter(_runs)), None)
+    _runs[task_id, attempt] = _On(token, slot, before)
+
+
+def end(task: Any, task_id: str) -> None:
+    """Note that a run ended. Its token is kept for what Celery still has to say of it."""
+    request = task.request
+    run = _runs.get((task_id, request.retries or 0))
+    if run is None:
+        return
+    if request.is_eager:
+        context.restore(run.before)
+    elif run.slot >= 0:
+        _my_slots().leave(run.slot)
+        run.slot = -1
+
+
+def request_of(task: Any, task_id: Any, args: Any, kwargs: Any, request: Any = None) -> Request:
+    """Collect what is known of a run: from its request where that is filled, else from its slot."""
+    task_id = str(task_id or "")
+    request = request if request is not None else getattr(task, "request", None)
+    if getattr(request, "id", None) == task_id and task_id:
+        return _from_request(task, task_id, args, kwargs, request)
+    return _from_slot(task, task_id, args, kwargs)
+
+
+def _from_request(task: Any, task_id: str, args: Any, kwargs: Any, request: Any) -> Request:
+    attempt = request.retries if isinstance(request.retries, int) else 0
+    delivery = request.delivery_info if isinstance(request.delivery_info, dict) else {}
+    return Request(
+        task=_name_of(task),
+        task_id=task_id,
+        attempt=attempt,
+        run=_token(task_id, attempt),
+        args=_as_list(args),
+        kwargs=kwargs,
+        worker=str(request.hostname or ""),
+        queue=str(delivery.get("routing_key") or ""),
+        options=_options(request, delivery),
+    )
+
+
+def _from_slot(task: Any, task_id: str, args: Any, kwargs: Any) -> Request:
+    known = next((run for run in reversed(list(_runs)) if run[0] == task_id), None)
+    found = None if known else inflight.run_of(slots_directory(), task_id)
+    return Request(
+        task=_name_of(task) or (found.task if found else ""),
+        task_id=task_id,
+        attempt=known[1] if known else found.attempt if found else 0,
+        run=_runs[known].token if known else found.token if found else "",
+        args=_as_list(args) if args is not None else found.args if found else None,
+        kwargs=kwargs if kwargs is not None else found.kwargs if found else None,
+        worker=found.worker if found else "",
+        queue=found.queue if found else "",
+        options={},
+    )
+
+
+def _token(task_id: str, attempt: int) -> str:
+    """Return the token of a run of this process, or, in a main process, of its child."""
+    on = _runs.get((task_id, attempt))
+    if on is not None:
+        return on.token
+    found = inflight.run_of(slots_directory(), task_id)
+    return found.token if found is not None and found.attempt == attempt else ""
+
+
+def _my_slots() -> inflight.Slots:
+    directory = slots_directory()
+    found = _slots.get(directory)
+    if found is None:
+        found = _slots[directory] = inflight.Slots(directory)
+    return found
+
+
+def _slot_text(task: Any, task_id: str, attempt: int, token: str, request: Any) -> dict[str, Any]:
+    limit = inflight.MAX_ARGUMENTS_CHARACTERS
+    delivery = request.delivery_info or {}
+    return {
+        "task": task.name,
+        "task_id": task_id,
+        "attempt": attempt,
+        "token": token,
+        "started_at": time.time(),
+        "args": str(request.argsrepr or "")[:limit],
+        "kwargs": str(request.kwargsrepr or "")[:limit],
+        "queue": delivery.get("routing_key") or "",
+        "worker": request.hostname or "",
+    }
+
+
+def _options(request: Any, delivery: dict[str, Any]) -> dict[str, Any]:
+    """Collect how the message was sent and what it belonged to; only what is there."""
+    found = {
+        "routing_key": delivery.get("routing_key"),
+        "exchange": delivery.get("exchange"),
+        "priority": delivery.get("priority"),
+        "root_id": request.root_id if request.root_id != request.id else None,
+        "parent_id": request.parent_id,
+        "group": request.group,
+        "is_chord": bool(request.chord) or None,
+        "is_chain": bool(request.chain) or None,
+        "is_eager": bool(request.is_eager) or None,
+    }
+    return {key: value for key, value in found.items() if isinstance(value, str | int) and value not in {"", 0}}
+
+
+def _name_of(task: Any) -> str:
+    name = getattr(task, "name", "")
+    return name if isinstance(name, str) else ""
+
+
+def _as_list(args: Any) -> Any:
+    return list(args) if isinstance(args, tuple) else args
