@@ -1,0 +1,27 @@
+"""Measures what the command line names and writes docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import sys
+
+from . import cpu, latency, memory, options, visible
+from .bench import bench
+
+MEASURES = {
+    "cpu": cpu.measure,
+    "latency": latency.measure,
+    "visible": visible.measure,
+    "memory": memory.measure,
+}
+
+
+def main() -> None:
+    """Run the chosen measurements one after the other."""
+    chosen = options.parse(sys.argv[1:])
+    with bench(chosen) as running:
+        for name in chosen.measurements:
+            MEASURES[name](running)
+
+
+if __name__ == "__main__":
+    main()
