@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "issue_tracker",
+    "demo.cinema",
 ]
 
 MIDDLEWARE = [
