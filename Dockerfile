@@ -7,11 +7,13 @@ ENV PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
-    PIP_ROOT_USER_ACTION=ignore
+    PATH=/opt/venv/bin:$PATH
 
 # A number and not only a name, so that an orchestrator can see that it is not root. It owns the spool's directory, which a
 # named volume takes over with its owner and mode; the app refuses a spool that others could read.
-RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin app \
+# An environment of its own: a distribution's Python may hold packages that pip can't replace.
+RUN python -m venv /opt/venv \
+ && useradd --uid 10001 --create-home --shell /usr/sbin/nologin app \
  && install -d -o app -g app -m 0700 /var/spool/issue-tracker
 WORKDIR /app
 
