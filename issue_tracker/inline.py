@@ -19,7 +19,7 @@ from typing import Any, Final
 from django.core.signals import request_finished
 from django.db import connections
 
-from . import conf, recording
+from . import conf, lifecycle, recording
 from .drain import OutageError, drain
 from .spool import SpoolError, current
 
@@ -53,6 +53,7 @@ def install() -> None:
     """Drain what this process records, from now on. Called once, when the app is ready."""
     if drain_soon not in recording.listeners:
         recording.listeners.append(drain_soon)
+        lifecycle.before_reading.append(drain_pending)
     request_finished.connect(_on_request_finished, dispatch_uid="issue_tracker.inline", weak=False)
     atexit.register(drain_pending)
 

@@ -13,9 +13,8 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from . import inline
-
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from typing import Self
 
@@ -29,6 +28,10 @@ RECURRING_AFTER: Final = timedelta(days=1)
 def recurring_condition() -> models.Q:
     """Return what makes an issue recurring: it is the return of an earlier one, or was seen over more than a day."""
     return models.Q(is_returned=True) | models.Q(last_seen_at__gte=F("first_seen_at") + RECURRING_AFTER)
+
+
+before_reading: list[Callable[[], None]] = []
+"""Called before issues are read through their manager: where this process drains by itself, its own latest come in first."""
 
 
 class IssueQuerySet(models.QuerySet["OperationalIssue"]):
@@ -76,7 +79,8 @@ class IssueManager(models.Manager["OperationalIssue"].from_queryset(IssueQuerySe
 
     def get_queryset(self) -> IssueQuerySet:
         """Return all issues, this process's own latest included when the connection may be used."""
-        inline.drain_pending()
+        for hook in before_reading:
+            hook()
         return super().get_queryset()  # type: ignore[no-any-return]
 
 

@@ -161,7 +161,7 @@ def _options(request: Any, delivery: dict[str, Any]) -> dict[str, Any]:
         "exchange": delivery.get("exchange"),
         "priority": delivery.get("priority"),
         "root_id": request.root_id if request.root_id != request.id else None,
-        "parent_id": request.parent_id,
+        "parent_id": request.parent_id if request.parent_id != request.id else None,
         "group": request.group,
         "is_chord": bool(request.chord) or None,
         "is_chain": bool(request.chain) or None,
