@@ -167,7 +167,7 @@ def decode(body: bytes) -> Event:
     Raises UnreadableRecordError, with what is wrong, for anything that `encode` did not write.
     """
     try:
-        values = json.loads(body)
+        values = json.loads(body.decode())
     except (ValueError, RecursionError) as error:
         raise UnreadableRecordError(f"not JSON: {error}") from error
     if not isinstance(values, dict):

@@ -20,7 +20,7 @@ from django.utils import timezone
 from . import conf
 from .event import Event, Kind, Severity
 from .models import Occurrence, OperationalIssue
-from .statements import add_to_issues
+from .statements import COLUMNS, add_to_issues, insert_occurrences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger("issue_tracker")
 
 _WORST_FIRST: Final = {Severity.ERROR.value: 0, Severity.WARNING.value: 1, Severity.INFO.value: 2}
+
+
+COMPLETED: Final = tuple(name for name in COLUMNS if name not in {"issue_id", "event_id", "release", "outcome", "requeued_as"})
+"""What a further report of a death may change in its row."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,9 +97,10 @@ def complete(occurrence: Occurrence, event: Event, *, using: str, now: dt.dateti
         _move(occurrence, joined, using=using, now=now, folded=folded)
         return True
     issue = occurrence.issue
-    for name, value in _occurrence_values(joined, issue, now).items():
-        setattr(occurrence, name, value)
-    occurrence.save(using=using)
+    changes = dict(zip(COLUMNS, _row(joined, issue, now), strict=True))
+    for name in COMPLETED:
+        setattr(occurrence, name, changes[name])
+    occurrence.save(using=using, update_fields=COMPLETED)
     _worsen(issue, joined, using=using)
     return True
 
@@ -218,12 +223,7 @@ def _store(takers: list[_Taker], folded: Folded, *, using: str, now: dt.datetime
     made = [taker.issue for taker in takers if taker.is_new]
     _insert_issues(made, using=using)
     folded.opened += made
-    rows = [
-        Occurrence(issue_id=taker.issue.pk, event_id=event.event_id, **_occurrence_values(event, taker.issue, now))
-        for taker in takers
-        for event in taker.events
-    ]
-    Occurrence.objects.using(using).bulk_create(rows, batch_size=1_000)
+    insert_occurrences([_row(event, taker.issue, now) for taker in takers for event in taker.events], using=using)
     add_to_issues([(taker.issue, len(taker.events)) for taker in takers if not taker.is_new and taker.events], using=using)
 
 
@@ -251,25 +251,30 @@ def _sum_up(taker: _Taker, now: dt.datetime) -> None:
         issue.occurrence_count = len(taker.events)
 
 
-def _occurrence_values(event: Event, issue: OperationalIssue, now: dt.datetime) -> dict[str, Any]:
-    return {
-        "occurred_at": _moment(event, now),
-        "kind": event.kind,
-        "severity": event.severity,
-        "task_id": event.task_id,
-        "attempt": event.attempt,
-        "worker": event.worker,
-        "queue": event.queue,
-        "args": event.args,
-        "kwargs": event.kwargs,
-        "context": event.context,
-        "error_message": event.error_message if event.error_message != issue.error_message else "",
-        "traceback": event.traceback if event.traceback != issue.traceback else "",
-        "payload": event.payload,
-        "payload_note": event.payload_note,
-        "options": event.options,
-        "release": conf.current().release,
-    }
+def _row(event: Event, issue: OperationalIssue, now: dt.datetime) -> tuple[Any, ...]:
+    """Lay an event out in the order of `statements.COLUMNS`."""
+    return (
+        issue.pk,
+        event.event_id,
+        _moment(event, now),
+        event.kind,
+        event.severity,
+        event.task_id,
+        event.attempt,
+        event.worker,
+        event.queue,
+        event.args,
+        event.kwargs,
+        event.context,
+        event.error_message if event.error_message != issue.error_message else "",
+        event.traceback if event.traceback != issue.traceback else "",
+        conf.current().release,
+        event.payload,
+        event.payload_note,
+        event.options,
+        "",
+        "",
+    )
 
 
 def _moment(event: Event, now: dt.datetime) -> dt.datetime:
