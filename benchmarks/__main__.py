@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from . import cpu, latency, memory, options, visible
+from . import cpu, drain_rate, latency, memory, options, visible
 from .bench import bench
 
 MEASURES = {
     "cpu": cpu.measure,
     "latency": latency.measure,
+    "drain": drain_rate.measure,
     "visible": visible.measure,
     "memory": memory.measure,
 }

@@ -77,12 +77,13 @@ def memory(root: int) -> Memory:
     )
 
 
-def peak_kib(pid: int) -> int:
-    """Return the highest resident memory that a live process ever had, in KiB."""
-    for line in (PROC / str(pid) / "status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1])
-    return 0
+def peak_kib() -> int:
+    """Return the highest resident memory that this process ever had, in KiB.
+
+    Not from getrusage: that figure survives `exec` and would tell the size of whoever started this process.
+    """
+    lines = (PROC / "self" / "status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 
 
 def _own_seconds(pid: int) -> float:

@@ -45,7 +45,9 @@ def worker(setup: Setup) -> Iterator[int]:
     mingle, heartbeat), which would only add noise.
     """
     with (setup.directory / "worker.log").open("ab") as log:
-        process = subprocess.Popen(_command(setup), env=_environment(setup), cwd=ROOT, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            _command(setup), env=os.environ | environment(setup), cwd=ROOT, stdout=log, stderr=log
+        )
     try:
         yield process.pid
         process.terminate()
@@ -58,6 +60,17 @@ def worker(setup: Setup) -> Iterator[int]:
             _kill(process)
 
 
+def environment(setup: Setup) -> dict[str, str]:
+    """Return what the settings modules read."""
+    return {
+        "DJANGO_SETTINGS_MODULE": setup.contender.settings_module,
+        "BENCHMARK_BROKER": setup.broker,
+        "BENCHMARK_DATABASE": setup.database,
+        "BENCHMARK_SPOOL": str(setup.directory / "spool"),
+        **setup.environment,
+    }
+
+
 def _log_tail(setup: Setup, *, line_count: int = 25) -> str:
     text = (setup.directory / "worker.log").read_text(errors="replace")
     return "\n".join(text.splitlines()[-line_count:]) + "\n"
@@ -68,16 +81,6 @@ def _command(setup: Setup) -> list[str]:
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     pool = ["--pool", setup.pool, "--concurrency", str(CONCURRENCY), "--hostname", "benchmark@localhost"]
     return [sys.executable, reaper.__file__, *celery, *pool, *quiet]
-
-
-def _environment(setup: Setup) -> dict[str, str]:
-    return os.environ | {
-        "DJANGO_SETTINGS_MODULE": setup.contender.settings_module,
-        "BENCHMARK_BROKER": setup.broker,
-        "BENCHMARK_DATABASE": setup.database,
-        "BENCHMARK_SPOOL": str(setup.directory / "spool"),
-        **setup.environment,
-    }
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
