@@ -19,8 +19,8 @@ class TheaterPage:
     has_dates: bool = True
     is_hanging: bool = False
     """True: the connection is accepted and never answered."""
-    quiet_visits: int = 0
-    """How many visits find no showtimes before the first that finds some."""
+    quiet_pages: int = 0
+    """How many pages asked for have no showtimes before the first that has some; a visit asks for one a day."""
 
 
 THEATERS: Final[dict[str, TheaterPage]] = {
@@ -33,7 +33,7 @@ THEATERS: Final[dict[str, TheaterPage]] = {
     "lento-bogota-s33": TheaterPage(is_hanging=True),
     "saturado-bucaramanga-s34": TheaterPage(status=429),
     "caido-cartagena-s35": TheaterPage(status=500),
-    "reabre-manizales-s36": TheaterPage(movies=("La Empleada",), quiet_visits=1),
+    "reabre-manizales-s36": TheaterPage(movies=("La Empleada",), quiet_pages=2),
 }
 """By the last part of the page's address, /cine/<name>."""
 

@@ -113,7 +113,7 @@ def demo(stack: Stack) -> int:
     code = stack.run("scenes", sys.executable, "manage.py", "play_scenes", is_shown=True)
     if code:
         raise StackError(f"The worker's log is {stack.folder / 'worker.log'}.")
-    say("\nTo look at them in the admin:  make up\n")
+    say("\nTo look at such issues in the admin:  make up\n")
     return 0
 
 

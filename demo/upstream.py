@@ -112,7 +112,7 @@ class _Answer(BaseHTTPRequestHandler):
             return self._hang()
         if page.status != HTTPStatus.OK:
             return self._send(page.status, "text/html", f"<h1>{page.status}</h1>")
-        is_quiet = self.server.visits[path] <= page.quiet_visits
+        is_quiet = self.server.visits[path] <= page.quiet_pages
         return self._send(HTTPStatus.OK, "text/html", theater_page(page, day=day, is_quiet=is_quiet))
 
     def _tmdb(self, title: Title, *, is_search: bool) -> None:

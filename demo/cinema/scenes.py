@@ -88,7 +88,7 @@ def _empty(says: str) -> Expected:
 CINEMA: Final = Scene(
     play=tasks.colombia_com_download_task.delay,
     expected=(
-        _scraped("Scrape Timeout", "did not answer within"),
+        _scraped("Scrape Timeout", "no answer within"),
         _scraped("Scrape Failed", "429 Too Many Requests"),
         _scraped("Scrape Failed", "500 Internal Server Error"),
         _scraped("No Date Options Found", "offers no day", severity="warning"),
@@ -111,6 +111,10 @@ ROUNDS: Final[tuple[tuple[Scene, ...], ...]] = (
         Scene(
             play=lambda: failing.killed_child.delay(theater_id=1),
             expected=(_failed("killed_child", "WorkerLostError", kind="worker_lost"),),
+        ),
+        Scene(
+            play=lambda: failing.killed_and_handed_back.delay(theater_id=2),
+            expected=(_failed("killed_and_handed_back", "WorkerLostError", kind="worker_lost"),),
         ),
         Scene(
             play=lambda: failing.soft_time_limit.delay(movie_name="La Empleada"),

@@ -58,11 +58,11 @@ def fetch_page(url: str, *, day: date | None = None) -> str:
             "GET" if form is None else "POST", url, data=form, timeout=timeout, follow_redirects=True
         )
     except httpx.TimeoutException as error:
-        raise ScrapeTimeoutError(f"{url} did not answer within {timeout:g} seconds") from error
+        raise ScrapeTimeoutError(f"no answer within {timeout:g} s from {url}") from error
     except httpx.HTTPError as error:
-        raise ScrapeError(f"{url} could not be reached: {error}") from error
+        raise ScrapeError(f"could not be reached: {error}: {url}") from error
     if not answer.is_success:
-        raise ScrapeError(f"{url} answered {answer.status_code} {answer.reason_phrase}")
+        raise ScrapeError(f"{answer.status_code} {answer.reason_phrase} from {url}")
     return answer.text
 
 

@@ -6,12 +6,18 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from issue_tracker.models import OperationalIssue
 
 TITLES = ("NAME", "TASK", "SEVERITY", "KIND", "COUNT", "MESSAGE")
+SEVERITIES = ("error", "warning", "info")
 MIN_MESSAGE_WIDTH = 24
+
+
+def worst_first(issues: Iterable[OperationalIssue]) -> list[OperationalIssue]:
+    """Sort for reading: errors, then warnings; captured ones before those that code reported; by task."""
+    return sorted(issues, key=lambda one: (SEVERITIES.index(one.severity), one.kind == "report", one.task, one.kind))
 
 
 def table(issues: Sequence[OperationalIssue], *, width: int) -> str:
@@ -25,7 +31,7 @@ def table(issues: Sequence[OperationalIssue], *, width: int) -> str:
 def totals(issues: Sequence[OperationalIssue]) -> str:
     """Write how many issues and occurrences there are, and of which severity."""
     by_severity = Counter(issue.severity for issue in issues)
-    parts = ", ".join(f"{by_severity[severity]} {severity}" for severity in ("error", "warning", "info"))
+    parts = ", ".join(f"{by_severity[severity]} {severity}" for severity in SEVERITIES)
     return f"{len(issues)} issues ({parts}), {sum(issue.occurrence_count for issue in issues)} occurrences"
 
 

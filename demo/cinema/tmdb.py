@@ -79,7 +79,7 @@ def _ask(path: str, parameters: dict[str, str]) -> httpx.Response:
     try:
         return httpx.get(f"{settings.TMDB_URL}{path}", params=parameters, headers=headers, timeout=timeout)
     except httpx.TimeoutException as error:
-        raise TMDBError(f"TMDB did not answer {path} within {timeout:g} seconds") from error
+        raise TMDBError(f"TMDB did not answer {path} within {timeout:g} s") from error
     except httpx.HTTPError as error:
         raise TMDBError(f"TMDB could not be reached for {path}: {error}") from error
 

@@ -136,7 +136,7 @@ def test_another_day_is_asked_for_by_form(sites: str) -> None:
 @pytest.mark.parametrize(
     ("place", "error", "said"),
     [
-        ("lento-bogota-s33", scraper.ScrapeTimeoutError, "did not answer within 0.3 seconds"),
+        ("lento-bogota-s33", scraper.ScrapeTimeoutError, "no answer within 0.3 s"),
         ("saturado-bucaramanga-s34", scraper.ScrapeError, "429 Too Many Requests"),
         ("caido-cartagena-s35", scraper.ScrapeError, "500 Internal Server Error"),
         ("nowhere-s1", scraper.ScrapeError, "404 Not Found"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import BaseCommand, CommandError
 
 from demo.cinema.scenes import ROUNDS, missing
-from demo.cinema.table import table, totals
+from demo.cinema.table import table, totals, worst_first
 from issue_tracker.models import OperationalIssue
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Command(BaseCommand):
                 scene.play()
             awaited = [one for scene in scenes for one in scene.expected]
             absent += self._wait(awaited, until=begun + timeout)
-        issues = list(OperationalIssue.objects.order_by("severity", "task", "name", "id"))
+        issues = worst_first(OperationalIssue.objects.order_by("id"))
         self.stdout.write(table(issues, width=shutil.get_terminal_size((160, 24)).columns))
         self.stdout.write(f"\n{totals(issues)}, after {time.monotonic() - begun:.0f} s")
         if absent:
