@@ -30,7 +30,8 @@ from demo.processes import ROOT, Child, StackError, free_port, start
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FOLDER: Final = ROOT / ".demo"
+FOLDER: Final = Path(os.environ.get("DEMO_FOLDER", ROOT / ".demo")).absolute()
+"""Where the stack keeps its files; a folder of each command below it is emptied at every start."""
 POLL_SECONDS: Final = 0.1
 MAX_ADMIN_START_SECONDS: Final = 30.0
 USER: Final = "admin"
@@ -153,7 +154,7 @@ def _stack(command: str) -> Iterator[Stack]:
 @contextmanager
 def _fresh_folder(command: str) -> Iterator[Path]:
     """Yield an empty folder of the command's own, which no second run of it may take meanwhile."""
-    FOLDER.mkdir(mode=0o700, exist_ok=True)
+    FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (FOLDER / f"{command}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
