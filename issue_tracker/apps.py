@@ -15,9 +15,13 @@ class IssueTrackerConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the receivers, the drain of this process and the drainer of a worker."""
-        from . import capture, checks, conf, drainer, inline  # noqa: F401  they need the models, checks registers itself
+        from . import capture, checks, conf, crashes, drainer, inline, logs, publishing, transactions  # noqa: F401  checks registers itself
 
         if conf.current().enabled:
             capture.connect()
+            capture.end_checks.append(transactions.left_open)
+            logs.install()
+            publishing.install()
+            crashes.install()
             inline.install()
             drainer.install()

@@ -6,6 +6,10 @@ uses what it is given, and asks the slots for what is missing. Each receiver is 
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
+from functools import partial
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, Final
 
 from celery import signals
@@ -20,14 +24,22 @@ from celery.exceptions import (
 
 from .event import Kind, Severity
 from .guard import harmless
+from .messages import failure_of_message
 from .recording import Failure, record
 from .runs import Request, begin, end, request_of
 from .tracebacks import Described, culprit_of, culprit_of_text, describe, format_exception
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
 
     from celery.utils.dispatch import Signal
+
+end_checks: list[Callable[[], str]] = []
+"""Asked when a run ends: each names what the task left behind that it should not have, or says nothing."""
+
+MAX_CAUSES: Final = 15
+"""How far the chain of an exception is followed, as CPython's own groups."""
 
 _KINDS: Final[tuple[tuple[type[BaseException], Kind], ...]] = (
     (SoftTimeLimitExceeded, Kind.SOFT_TIME_LIMIT),
@@ -35,6 +47,10 @@ _KINDS: Final[tuple[tuple[type[BaseException], Kind], ...]] = (
     (WorkerLostError, Kind.WORKER_LOST),
     (Reject, Kind.REJECTED),
 )
+_NOT_STORED: Final = (OSError, ConnectionError)
+_NEVER_RUN: Final = (GeneratorType, CoroutineType, AsyncGeneratorType)
+_ENDED_FROM_OUTSIDE: Final = ("gevent", "greenlet", "eventlet")
+"""Packages whose exceptions end a greenlet: a shutdown or a terminate, not the task's own doing."""
 
 GIVEN_UP: Final = "celery.exceptions.MaxRetriesExceededError"
 """Groups the attempts of a `retry()` without exception with the error that Celery raises once they are exhausted."""
@@ -52,7 +68,7 @@ def on_task_failure(
         _failure(
             request,
             described,
-            kind=_kind_of(exception),
+            kind=_kind_of_failure(exception),
             traceback=text,
             culprit=culprit_of(exception) or culprit_of_text(text),
             severity=Severity.INFO if _is_expected(sender, exception) else "",
@@ -67,7 +83,7 @@ def on_task_retry(*, sender: Any, request: Any = None, reason: Any = None, einfo
     described = describe(reason)
     found = request_of(sender, getattr(request, "id", None), getattr(request, "args", None), getattr(request, "kwargs", None), request)
     if einfo is None:
-        record(_failure(found, None, kind=Kind.INTERRUPTED, name="Interrupted", message=_INTERRUPTED))
+        record(_interrupted(found, is_sent_again=bool(getattr(sender, "acks_late", False))))
         return
     text = _traceback_text(einfo, None, reason)
     cause = getattr(reason, "exc", None)
@@ -85,28 +101,62 @@ def on_task_retry(*, sender: Any, request: Any = None, reason: Any = None, einfo
     )
 
 
-_INTERRUPTED: Final = (
-    "The run was cut short by a shutdown or a lost connection. Celery says RETRY, but a message that was acknowledged early "
-    "is not sent again."
-)
-
-
 @harmless
 def on_task_internal_error(
     *, sender: Any, task_id: Any = None, args: Any = None, kwargs: Any = None, exception: Any = None, einfo: Any = None, **rest: Any
 ) -> None:
-    """Record an error of Celery's own round a task; the task's own error, if any, is its context."""
-    described = describe(exception)
+    """Record an error round a task: of a hook, or of Celery's own. Where the task itself had failed before, that is what is told."""
+    request = request_of(sender, task_id, args, kwargs)
+    own = _own_error(exception)
+    described = describe(own or exception)
     text = _traceback_text(einfo, rest.get("traceback"), exception)
+    also = {} if own is None or own is exception else {"also": _one_line(describe(exception))}
     record(
         _failure(
-            request_of(sender, task_id, args, kwargs),
+            request,
             described,
-            kind=Kind.INTERNAL_ERROR,
+            kind=_kind_of_internal(request, own, exception),
             traceback=text,
-            culprit=culprit_of(exception) or culprit_of_text(text),
+            culprit=culprit_of(own or exception) or culprit_of_text(text),
+            context=also or None,
         )
     )
+
+
+@harmless
+def on_task_revoked(
+    *, sender: Any, request: Any = None, terminated: bool = False, signum: Any = None, expired: bool = False, **_rest: Any
+) -> None:
+    """Record a task that was revoked, terminated while it ran, or that expired before it could start."""
+    found = request_of(sender, getattr(request, "id", None), getattr(request, "args", None), getattr(request, "kwargs", None), request)
+    if expired:
+        message = f"The task expired before it could start: it was to start before {getattr(request, 'expires', '') or 'then'}."
+        record(_failure(found, None, kind=Kind.EXPIRED, name="Task expired", message=message, grouping_message=""))
+        return
+    how = f"terminated while it ran ({signum})" if terminated else "revoked before it started"
+    record(_failure(found, None, kind=Kind.REVOKED, name="Task revoked", message=f"The task was {how}.", grouping_message=""))
+
+
+@harmless
+def on_task_unknown(*, message: Any = None, name: Any = None, id: Any = None, exc: Any = None, **_rest: Any) -> None:  # noqa: A002  Celery's name
+    """Record a message for a task that this worker doesn't know; Celery deletes it."""
+    failure = failure_of_message(message, kind=Kind.UNKNOWN_TASK, error=None, name="Unknown task", task=str(name), task_id=str(id))
+    record(
+        replace(
+            failure,
+            message=f"Received a message for {name}, which this worker doesn't know. The message was deleted.",
+            exception_type="celery.exceptions.NotRegistered",
+            traceback=format_exception(exc) if isinstance(exc, BaseException) else "",
+        )
+    )
+
+
+@harmless
+def on_task_rejected(*, message: Any = None, exc: Any = None, **_rest: Any) -> None:
+    """Record a message that Celery refused: a content type that is not accepted, bad headers, no task headers."""
+    kind = Kind.UNDECODABLE if exc is not None and "Content" in type(exc).__name__ else Kind.REJECTED
+    failure = failure_of_message(message, kind=kind, error=exc)
+    record(replace(failure, severity=Severity.ERROR, traceback=format_exception(exc) if isinstance(exc, BaseException) else ""))
 
 
 @harmless
@@ -116,9 +166,21 @@ def on_task_prerun(*, sender: Any, task_id: Any = None, task: Any = None, **_res
 
 
 @harmless
-def on_task_postrun(*, sender: Any, task_id: Any = None, task: Any = None, **_rest: Any) -> None:
-    """Note that a run ended."""
-    end(task or sender, task_id)
+def on_task_postrun(*, sender: Any, task_id: Any = None, task: Any = None, args: Any = None, kwargs: Any = None, **rest: Any) -> None:
+    """Note that a run ended, and record the endings that no other signal tells.
+
+    `state` is None while something is leaving that is no task's outcome; `sys.exc_info()` holds it then.
+    """
+    task = task or sender
+    state, leaving = rest.get("state"), sys.exc_info()[1]
+    if state is None and leaving is not None and _is_told_to_end(leaving.__traceback__):
+        return  # the process is about to end: its slot stays, so that the run is found in any case
+    known = partial(request_of, task, task_id, args, kwargs)
+    failure = _ending(known, state, rest.get("retval"), leaving, task)
+    if failure is not None:
+        record(failure)
+    _check_the_end(known)
+    end(task, task_id)
 
 
 RECEIVERS: Final[tuple[tuple[Signal, Callable[..., None]], ...]] = (
@@ -127,6 +189,9 @@ RECEIVERS: Final[tuple[tuple[Signal, Callable[..., None]], ...]] = (
     (signals.task_failure, on_task_failure),
     (signals.task_retry, on_task_retry),
     (signals.task_internal_error, on_task_internal_error),
+    (signals.task_revoked, on_task_revoked),
+    (signals.task_unknown, on_task_unknown),
+    (signals.task_rejected, on_task_rejected),
 )
 
 
@@ -158,6 +223,101 @@ def _failure(request: Request, described: Described | None, *, kind: Kind, **mor
         options=request.options,
         **more,
     )
+
+
+def _interrupted(request: Request, *, is_sent_again: bool) -> Failure:
+    again = "The message was not acknowledged yet and will be delivered again."
+    lost = "Celery says RETRY, but the message was acknowledged when the run began: it is not sent again, the work is lost."
+    return _failure(
+        request,
+        None,
+        kind=Kind.INTERRUPTED,
+        name="Interrupted",
+        message=f"The run was cut short by a shutdown or a lost connection. {again if is_sent_again else lost}",
+        severity=Severity.WARNING if is_sent_again else Severity.ERROR,
+    )
+
+
+def _ending(known: Callable[[], Request], state: Any, result: Any, leaving: BaseException | None, task: Any) -> Failure | None:
+    """Describe an ending that only task_postrun shows, or None where another signal tells or nothing is wrong."""
+    if state == "SUCCESS":
+        return _never_ran(known(), result) if isinstance(result, _NEVER_RUN) else None
+    if state == "REJECTED" and isinstance(result, Reject) and not result.requeue:
+        return _of_exception(known(), result, kind=Kind.REJECTED)
+    if state is not None or leaving is None or isinstance(leaving, Exception):
+        return None
+    request = known()
+    if type(leaving).__module__.startswith(_ENDED_FROM_OUTSIDE):
+        return _interrupted(request, is_sent_again=bool(getattr(task, "acks_late", False)))
+    if request.options.get("is_eager") and isinstance(leaving, KeyboardInterrupt):
+        return None  # somebody at a terminal
+    return _of_exception(request, leaving, kind=Kind.EXITED)
+
+
+def _never_ran(request: Request, result: object) -> Failure:
+    what = "async def" if isinstance(result, CoroutineType) else "generator"
+    return _failure(
+        request,
+        None,
+        kind=Kind.NEVER_RAN,
+        name="Task never ran",
+        message=f"The task is an {what} function: calling it only made a {type(result).__name__}. Celery says SUCCESS, its body never ran.",
+    )
+
+
+def _of_exception(request: Request, error: BaseException, *, kind: Kind) -> Failure:
+    text = format_exception(error)
+    return _failure(request, describe(error), kind=kind, traceback=text, culprit=culprit_of(error) or culprit_of_text(text))
+
+
+def _check_the_end(known: Callable[[], Request]) -> None:
+    for check in end_checks:
+        found = check()
+        if found:
+            request = known()
+            message = f"The task ended with {found}; what it wrote there is lost."
+            note = {"left_behind": found}
+            record(_failure(request, None, kind=Kind.OPEN_TRANSACTION, name="Transaction left open", message=message, context=note))
+
+
+def _is_told_to_end(traceback: TracebackType | None) -> bool:
+    """Tell whether an exception was raised by the handler of a signal that ends the process, not by the task."""
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback is not None and traceback.tb_frame.f_globals.get("__name__", "").startswith(("billiard.", "celery."))
+
+
+def _own_error(error: object) -> BaseException | None:
+    """Find the task's own error below an error that came while it was being dealt with: the deepest that passed own code."""
+    return next((one for one in reversed(list(_chain(error))) if culprit_of(one.__traceback__)), None)
+
+
+def _chain(error: object) -> Iterator[BaseException]:
+    for _step in range(MAX_CAUSES):
+        if not isinstance(error, BaseException):
+            return
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _kind_of_internal(request: Request, own: BaseException | None, error: object) -> Kind:
+    if isinstance(error, Retry):
+        return Kind.RETRY
+    if own is not None and (own is not error or request.options.get("is_eager")):
+        return _kind_of(own)
+    is_backend = isinstance(error, _NOT_STORED) or type(error).__name__ in {"ConnectionError", "OperationalError", "BackendStoreError"}
+    return Kind.RESULT_NOT_STORED if is_backend else Kind.INTERNAL_ERROR
+
+
+def _one_line(described: Described) -> str:
+    return f"{described.type_name}: {described.message}".partition("\n")[0][:1_024]
+
+
+def _kind_of_failure(exception: BaseException | None) -> Kind:
+    """Like `_kind_of`, but for what a solo worker raises inside the task that a cold shutdown ends."""
+    if isinstance(exception, NotImplementedError) and _is_told_to_end(exception.__traceback__):
+        return Kind.INTERRUPTED
+    return _kind_of(exception)
 
 
 def _kind_of(exception: object) -> Kind:

@@ -73,8 +73,11 @@ RANKS: Final[dict[str, int]] = {
     Kind.NEVER_RAN: 45,
     Kind.EXITED: 40,
     Kind.WORKER_LOST: 30,
+    Kind.OPEN_TRANSACTION: 20,
 }
-"""Which of two reports of one death names it: revoked, failure > retry > postrun > slot. Kinds not listed rank 70."""
+"""Which of two reports of one death names it: revoked, failure > retry > postrun > slot. Kinds not listed rank 70.
+
+`exited` (the task's own SystemExit, seen by the child) ranks above `worker_lost` (what the main process makes of it)."""
 
 DEFAULT_RANK: Final = 70
 
@@ -118,8 +121,8 @@ class Event:
 
     @property
     def rank(self) -> int:
-        """Precedence among reports of the same death; the higher one names it."""
-        return RANKS.get(self.kind, DEFAULT_RANK)
+        """Precedence among reports of the same death; the higher one names it. Second-hand counts a little less."""
+        return RANKS.get(self.kind, DEFAULT_RANK) - ("told_by" in self.options)
 
 
 FIELD_NAMES: Final = tuple(f.name for f in fields(Event))

@@ -18,6 +18,10 @@ MAX_REMEMBERED_RUNS: Final = 4_096
 """Tokens kept for signals that come after the run ended; more than any pool runs at once."""
 
 
+SECOND_HAND: Final = {"told_by": "main process"}
+"""Marks a report by a process that did not run the task: of two reports of one rank it is the poorer."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What is known of the message of a run. Args and kwargs are the real ones, or Celery's text of them from the slot."""
@@ -101,7 +105,7 @@ def _from_request(task: Any, task_id: str, args: Any, kwargs: Any, request: Any)
         kwargs=kwargs,
         worker=str(request.hostname or ""),
         queue=str(delivery.get("routing_key") or ""),
-        options=_options(request, delivery),
+        options=_options(request, delivery) | ({} if (task_id, attempt) in _runs else SECOND_HAND),
     )
 
 
@@ -117,7 +121,7 @@ def _from_slot(task: Any, task_id: str, args: Any, kwargs: Any) -> Request:
         kwargs=kwargs if kwargs is not None else found.kwargs if found else None,
         worker=found.worker if found else "",
         queue=found.queue if found else "",
-        options={},
+        options={} if known else dict(SECOND_HAND),
     )
 
 
