@@ -25,21 +25,18 @@ from celery.exceptions import (
 from .event import Kind, Severity
 from .guard import harmless
 from .messages import failure_of_message
-from .recording import Failure, record
+from .recording import Failure, mark_told, record
 from .runs import Request, begin, end, request_of
-from .tracebacks import Described, culprit_of, culprit_of_text, describe, format_exception
+from .tracebacks import Described, causes_of, culprit_of, culprit_of_text, describe, format_exception
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import TracebackType
+    from collections.abc import Callable
+    from types import FrameType, TracebackType
 
     from celery.utils.dispatch import Signal
 
 end_checks: list[Callable[[], str]] = []
 """Asked when a run ends: each names what the task left behind that it should not have, or says nothing."""
-
-MAX_CAUSES: Final = 15
-"""How far the chain of an exception is followed, as CPython's own groups."""
 
 _KINDS: Final[tuple[tuple[type[BaseException], Kind], ...]] = (
     (SoftTimeLimitExceeded, Kind.SOFT_TIME_LIMIT),
@@ -61,6 +58,7 @@ def on_task_failure(
     *, sender: Any, task_id: Any = None, exception: Any = None, args: Any = None, kwargs: Any = None, einfo: Any = None, **rest: Any
 ) -> None:
     """Record a failed run. Sent by the child, or by the main process for a run that its child can't tell of."""
+    mark_told(exception)
     request = request_of(sender, task_id, args, kwargs)
     described = describe(exception)
     text = _traceback_text(einfo, rest.get("traceback"), exception)
@@ -106,6 +104,7 @@ def on_task_internal_error(
     *, sender: Any, task_id: Any = None, args: Any = None, kwargs: Any = None, exception: Any = None, einfo: Any = None, **rest: Any
 ) -> None:
     """Record an error round a task: of a hook, or of Celery's own. Where the task itself had failed before, that is what is told."""
+    mark_told(exception)
     request = request_of(sender, task_id, args, kwargs)
     own = _own_error(exception)
     described = describe(own or exception)
@@ -266,6 +265,7 @@ def _never_ran(request: Request, result: object) -> Failure:
 
 
 def _of_exception(request: Request, error: BaseException, *, kind: Kind) -> Failure:
+    mark_told(error)
     text = format_exception(error)
     return _failure(request, describe(error), kind=kind, traceback=text, culprit=culprit_of(error) or culprit_of_text(text))
 
@@ -281,23 +281,23 @@ def _check_the_end(known: Callable[[], Request]) -> None:
 
 
 def _is_told_to_end(traceback: TracebackType | None) -> bool:
-    """Tell whether an exception was raised by the handler of a signal that ends the process, not by the task."""
+    """Tell whether an exception was raised by billiard's handler of a terminating signal, not by the task.
+
+    Not every frame of billiard's tells so: a pool process has a `sys.exit` of its own, through which a task's own call goes.
+    """
+    frame = _last_frame(traceback)
+    return frame is not None and frame.f_code.co_name == "_shutdown_cleanup"
+
+
+def _last_frame(traceback: TracebackType | None) -> FrameType | None:
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
-    return traceback is not None and traceback.tb_frame.f_globals.get("__name__", "").startswith(("billiard.", "celery."))
+    return traceback.tb_frame if traceback is not None else None
 
 
 def _own_error(error: object) -> BaseException | None:
     """Find the task's own error below an error that came while it was being dealt with: the deepest that passed own code."""
-    return next((one for one in reversed(list(_chain(error))) if culprit_of(one.__traceback__)), None)
-
-
-def _chain(error: object) -> Iterator[BaseException]:
-    for _step in range(MAX_CAUSES):
-        if not isinstance(error, BaseException):
-            return
-        yield error
-        error = error.__cause__ or error.__context__
+    return next((one for one in reversed(list(causes_of(error))) if culprit_of(one.__traceback__)), None)
 
 
 def _kind_of_internal(request: Request, own: BaseException | None, error: object) -> Kind:
@@ -315,8 +315,10 @@ def _one_line(described: Described) -> str:
 
 def _kind_of_failure(exception: BaseException | None) -> Kind:
     """Like `_kind_of`, but for what a solo worker raises inside the task that a cold shutdown ends."""
-    if isinstance(exception, NotImplementedError) and _is_told_to_end(exception.__traceback__):
-        return Kind.INTERRUPTED
+    if isinstance(exception, NotImplementedError):
+        frame = _last_frame(exception.__traceback__)
+        if frame is not None and frame.f_globals.get("__name__", "").startswith("celery.concurrency"):
+            return Kind.INTERRUPTED
     return _kind_of(exception)
 
 

@@ -79,7 +79,7 @@ def better(one: Event, other: Event) -> Event:
     if adds.args is not None and (names.args is None or (isinstance(names.args, str) and not isinstance(adds.args, str))):
         changes |= {"args": adds.args, "kwargs": adds.kwargs, "payload": adds.payload, "payload_note": adds.payload_note}
     changes["context"] = {**adds.context, **names.context}
-    changes["options"] = {**adds.options, **names.options}
+    changes["options"] = {**{key: value for key, value in adds.options.items() if key != "told_by"}, **names.options}
     changes["occurred_at"] = min(one.occurred_at, other.occurred_at)
     return replace(names, **changes)
 

@@ -6,6 +6,7 @@ A handler on the logger `celery`, for ERROR and above. What a signal tells as we
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from threading import local
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,9 +15,9 @@ from celery import current_task, signals
 from .event import Kind, Severity
 from .guard import harmless
 from .messages import HOW_TO_REMOVE, failure_of_message
-from .recording import Failure, record
+from .recording import Failure, is_told, record
 from .runs import request_of
-from .tracebacks import culprit_of, describe, format_exception
+from .tracebacks import causes_of, culprit_of, describe, format_exception
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,6 @@ _SILENT: Final = ("celery.task", "celery.redirected", "celery.worker.request", "
 _TOLD_BY_SIGNALS: Final = ("Received unregistered task of type", "Received invalid task message")
 _UNDECODABLE: Final = "Can't decode message body"
 _HOOKS: Final = ("celery.utils.dispatch", "celery.app.trace", "celery.backends")
-MAX_CAUSES: Final = 15
 
 
 class LogHandler(logging.Handler):
@@ -73,7 +73,7 @@ def on_log_record(line: logging.LogRecord) -> None:
     if line.name == "celery.app.trace" and hasattr(line, "data"):
         return  # the outcome of a task: told by task_failure and its like
     error = _error_of(line)
-    if error is not None and getattr(error, "issue_tracker_recorded", False):
+    if any(map(is_told, causes_of(error))):
         return
     if text.startswith(_UNDECODABLE):
         _record_undecodable(line, error)
@@ -86,7 +86,7 @@ def on_log_record(line: logging.LogRecord) -> None:
 
 
 def _record_undecodable(line: logging.LogRecord, error: BaseException | None) -> None:
-    message = _local_of(error, "message", line)
+    message = _message_of(error)
     if message is None:
         _record(line, error, kind=Kind.UNDECODABLE, task="")
     else:
@@ -95,8 +95,8 @@ def _record_undecodable(line: logging.LogRecord, error: BaseException | None) ->
 
 def _record_worker(line: logging.LogRecord, error: BaseException | None) -> None:
     """Record what ended or hampered a worker; where a message in hand was the reason, the message is what is told of."""
-    message = _local_of(error, "message", line) if line.name in {"celery.worker", "celery.worker.worker"} else None
-    if message is not None and hasattr(message, "delivery_info") and hasattr(message, "body"):
+    message = _message_of(error) if line.name in {"celery.worker", "celery.worker.worker"} else None
+    if message is not None:
         failure = failure_of_message(message, kind=Kind.UNDECODABLE, error=error)
         record(_with(failure, traceback=format_exception(error) if error else "", context={"how_to_remove": HOW_TO_REMOVE}))
         return
@@ -145,8 +145,6 @@ def _record(line: logging.LogRecord, error: BaseException | None, *, kind: Kind,
 
 
 def _with(failure: Failure, **changes: Any) -> Failure:
-    from dataclasses import replace
-
     context = {**(failure.context or {}), **changes.pop("context", {})}
     return replace(failure, context=context, **changes)
 
@@ -175,21 +173,18 @@ def _is_connection_error(error: BaseException | None) -> bool:
     return isinstance(error, OSError) or type(error).__name__ in {"OperationalError", "ConnectionError", "TimeoutError"}
 
 
-def _local_of(error: BaseException | None, name: str, _line: logging.LogRecord) -> Any:
-    """Find a local variable in the frames that an error went through: the message that the consumer had in hand."""
+def _message_of(error: BaseException | None) -> Any:
+    """Find the message that the consumer had in hand, among the locals of the frames that an error went through."""
     for frame in _frames(error):
-        found = frame.f_locals.get(name)
-        if found is not None and hasattr(found, "delivery_info"):
+        found = frame.f_locals.get("message")
+        if found is not None and hasattr(found, "delivery_info") and hasattr(found, "body"):
             return found
     return None
 
 
 def _frames(error: BaseException | None) -> Iterator[FrameType]:
-    for _step in range(MAX_CAUSES):
-        if error is None:
-            return
-        traceback = error.__traceback__
+    for one in causes_of(error):
+        traceback = one.__traceback__
         while traceback is not None:
             yield traceback.tb_frame
             traceback = traceback.tb_next
-        error = error.__cause__ or error.__context__

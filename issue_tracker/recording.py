@@ -86,6 +86,17 @@ def record(failure: Failure) -> str:
     return event.event_id
 
 
+def mark_told(error: object) -> None:
+    """Mark an exception as recorded, so that what Celery's log says of it later is no news."""
+    with suppress(Exception):
+        error.issue_tracker_told = True  # type: ignore[attr-defined]  # exceptions take attributes, unless their class forbids it
+
+
+def is_told(error: object) -> bool:
+    """Tell whether an exception was recorded already."""
+    return getattr(error, "issue_tracker_told", False) is True
+
+
 def notify_listeners() -> None:
     """Tell the right side, where it drains by itself, that something waits."""
     for listener in listeners:
