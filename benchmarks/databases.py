@@ -44,8 +44,8 @@ class Databases:
         address = self._create(f"template_{contender.name}")
         environment = {"DJANGO_SETTINGS_MODULE": contender.settings_module, "BENCHMARK_DATABASE": address}
         command = [sys.executable, "-m", "django", "migrate", "--run-syncdb", "--verbosity", "0"]
-        spool = {"BENCHMARK_SPOOL": str(self._directory / "template_spool")}
-        subprocess.run(command, check=True, env=os.environ | environment | spool)
+        quiet = {"BENCHMARK_SPOOL": str(self._directory / "template_spool"), "PYTHONWARNINGS": "ignore"}
+        subprocess.run(command, check=True, env=os.environ | environment | quiet)
         if address.startswith(SQLITE):
             with contextlib.closing(connect(address)) as connection:
                 connection.execute("PRAGMA journal_mode=WAL")  # kept in the file, so the copies have it too
