@@ -1,0 +1,349 @@
+"""What the issue page shows, gathered in a constant number of queries. Arguments and context only for who may see them.
+
+Every block is cut to a bound before it is rendered; the whole of it is one link away, as text or JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Left, TruncHour
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from issue_tracker import charts
+from issue_tracker.admin.highlighting import highlighted
+from issue_tracker.models import Occurrence, OperationalIssue
+from issue_tracker.templatetags.issue_tracker import exact, grouped, pretty
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from django.db.models import QuerySet
+    from django.http import QueryDict
+    from django.utils.safestring import SafeString
+
+PER_PAGE: Final = 20
+"""Occurrences in one page of the table."""
+
+MAX_MESSAGE: Final = 8_192
+"""Characters of the message on the page; what is captured is no longer than that (RELIABILITY's limit)."""
+
+MAX_TRACEBACK: Final = 40_000
+"""Characters of the traceback on the page; what is captured is no longer than 32 KiB."""
+
+MAX_BLOCK: Final = 24_000
+"""Characters of arguments, of context and of raw JSON on the page; escaped, six times as many in the worst case."""
+
+CHART_DAYS: Final = 30
+"""Days of the page's chart."""
+
+INCIDENT: Final = timedelta(minutes=1)
+"""Issues that began within this time of each other are taken for one incident."""
+
+MAX_RELATED: Final = 12
+"""Related issues shown, of each sort a few."""
+
+MAX_TIMELINE: Final = 50
+"""Attempts of one task id that are shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A bounded piece of text."""
+
+    text: str
+    full_length: int
+
+    language: str = ""
+
+    @property
+    def html(self) -> SafeString:
+        """The text, highlighted."""
+        return highlighted(self.text, self.language)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the page shows less than there is."""
+        return len(self.text) < self.full_length
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Related:
+    """Other issues worth a look."""
+
+    incident: list[OperationalIssue] = field(default_factory=list)
+    same_task: list[OperationalIssue] = field(default_factory=list)
+    same_exception: list[OperationalIssue] = field(default_factory=list)
+
+    def groups(self) -> list[tuple[str, list[OperationalIssue]]]:
+        """Return the sorts that are not empty, each with its heading."""
+        titled = [
+            (_("Began in the same minute"), self.incident),
+            (_("Same task"), self.same_task),
+            (_("Same exception"), self.same_exception),
+        ]
+        return [(title, issues) for title, issues in titled if issues]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OccurrencePage:
+    """One page of the table of occurrences, newest first, and the cursors of its neighbours."""
+
+    rows: list[Occurrence]
+    newer: str = ""
+    older: str = ""
+
+
+def gather(
+    address: QueryDict, issue: OperationalIssue, occurrence: Occurrence | None, *, may_view_payload: bool
+) -> dict[str, Any]:
+    """Return the parts of the page by name; the number of queries is constant."""
+    message, traceback = own_texts(issue, occurrence)
+    drawn = chart(issue)
+    raw = json.dumps(
+        as_json(issue, occurrence, with_payload=may_view_payload), indent=2, ensure_ascii=False, default=str
+    )
+    return {
+        "occurrence": occurrence,
+        "message": block(message, MAX_MESSAGE),
+        "traceback": block(traceback, MAX_TRACEBACK),
+        "timeline": timeline(occurrence),
+        "chart": drawn,
+        "chart_label": ngettext("%(n)s in 30 days", "%(n)s in 30 days", drawn.total) % {"n": grouped(drawn.total)},
+        "occurrences": occurrence_page(issue, before=address.get("before", ""), after=address.get("after", "")),
+        "related_groups": related(issue).groups(),
+        "history": history(issue),
+        "facts": [(name, value) for name, value in facts(issue, occurrence)[FACTS_OF_ISSUE:]],
+        "raw": block(raw, MAX_BLOCK),
+        **(_payload_parts(issue, occurrence) if may_view_payload else {}),
+    }
+
+
+def own_texts(issue: OperationalIssue, occurrence: Occurrence | None) -> tuple[str, str]:
+    """Return message and traceback of an occurrence: its own, where it differs from the issue's."""
+    message = (occurrence.error_message if occurrence else "") or issue.error_message
+    traceback = (occurrence.traceback if occurrence else "") or issue.traceback
+    return str(message or ""), str(traceback or "")
+
+
+FACTS_OF_ISSUE: Final = 6
+"""How many of the facts are the issue's own; they come first."""
+
+
+def facts(issue: OperationalIssue, occurrence: Occurrence | None) -> list[tuple[str, str]]:
+    """Return what is known in one line each: of the issue, then of the occurrence; empty values are left out."""
+    of_issue = [
+        (_("Task"), issue.task or "–"),
+        (_("Severity"), issue.get_severity_display()),
+        (_("Status"), issue.get_status_display()),
+        (_("Occurrences"), grouped(issue.occurrence_count)),
+        (_("First seen"), exact(issue.first_seen_at)),
+        (_("Last seen"), exact(issue.last_seen_at)),
+    ]
+    if occurrence is None:
+        return of_issue
+    of_occurrence = [
+        (_("Occurred"), exact(occurrence.occurred_at)),
+        (_("Kind"), occurrence.get_kind_display()),
+        (_("Outcome"), occurrence.get_outcome_display()),
+        (_("Attempt"), str(occurrence.attempt + 1)),
+        (_("Task id"), occurrence.task_id),
+        (_("Worker"), occurrence.worker),
+        (_("Queue"), occurrence.queue),
+        (_("Release"), occurrence.release),
+    ]
+    return [*of_issue, *((name, str(value)) for name, value in of_occurrence if value)]
+
+
+def block(text: str, limit: int) -> Block:
+    """Cut a text to a limit."""
+    return Block(text=text[:limit], full_length=len(text))
+
+
+def json_block(value: Any) -> Block | None:
+    """Show a JSON value, None where there is nothing in it."""
+    text = pretty(value)
+    return (
+        Block(text=text[:MAX_BLOCK], full_length=len(text), language="json")
+        if value not in (None, {}, [], "")
+        else None
+    )
+
+
+def chosen_occurrence(issue: OperationalIssue, pk: int | None) -> Occurrence | None:
+    """Return an occurrence of the issue, the latest by default, with `older_id` and `newer_id` of its neighbours."""
+    same = Occurrence.objects.filter(issue=issue)
+    older, newer = _around(OuterRef("occurred_at"), OuterRef("pk"))
+    rows = same.annotate(
+        older_id=Subquery(_of_outer_issue().filter(older).order_by("-occurred_at", "-pk").values("pk")[:1]),
+        newer_id=Subquery(_of_outer_issue().filter(newer).order_by("occurred_at", "pk").values("pk")[:1]),
+    )
+    return (rows.filter(pk=pk) if pk is not None else rows.order_by("-occurred_at", "-pk")).first()
+
+
+def occurrence_page(issue: OperationalIssue, *, before: str = "", after: str = "") -> OccurrencePage:
+    """Return a page of occurrences before or after a cursor; a cursor that makes no sense gives the newest page.
+
+    By keys, not by offset: the last of a million occurrences is as near as the first.
+    """
+    rows = Occurrence.objects.filter(issue=issue).annotate(message_head=Left("error_message", 160))
+    rows = rows.only("pk", "issue_id", "occurred_at", "kind", "severity", "task_id", "attempt", "worker", "outcome")
+    if edge := _cursor(after):
+        found = list(rows.filter(_around(*edge)[1]).order_by("occurred_at", "pk")[: PER_PAGE + 1])
+        has_newer, found = len(found) > PER_PAGE, found[:PER_PAGE][::-1]
+        return OccurrencePage(rows=found, older=_mark(found[-1:]), newer=_mark(found[:1]) if has_newer else "")
+    if edge := _cursor(before):
+        rows = rows.filter(_around(*edge)[0])
+    found = list(rows.order_by("-occurred_at", "-pk")[: PER_PAGE + 1])
+    has_older, found = len(found) > PER_PAGE, found[:PER_PAGE]
+    return OccurrencePage(
+        rows=found, older=_mark(found[-1:]) if has_older else "", newer=_mark(found[:1]) if edge else ""
+    )
+
+
+def timeline(occurrence: Occurrence | None) -> list[Occurrence]:
+    """Return the attempts of the occurrence's task id and of the task it was sent again as, oldest first."""
+    ids = [name for name in (occurrence.task_id, occurrence.requeued_as) if name] if occurrence else []
+    if not ids:
+        return []
+    rows = Occurrence.objects.filter(task_id__in=ids).annotate(message_head=Left("error_message", 160))
+    rows = rows.only(
+        "pk", "issue_id", "occurred_at", "kind", "severity", "task_id", "attempt", "worker", "outcome", "requeued_as"
+    )
+    return list(rows.order_by("occurred_at", "pk")[:MAX_TIMELINE])
+
+
+def chart(issue: OperationalIssue, now: datetime | None = None) -> charts.Chart:
+    """Draw the occurrences of the last 30 days, a bar a day."""
+    now = now or timezone.now()
+    start = now - timedelta(days=CHART_DAYS - 1)
+    rows = (
+        Occurrence.objects.filter(issue=issue, occurred_at__gte=start - timedelta(days=1))
+        .order_by()
+        .annotate(hour=TruncHour("occurred_at", tzinfo=UTC))
+        .values_list("hour", "severity")
+        .annotate(n=Count("pk"))
+    )
+    return charts.chart(rows, start, now)
+
+
+def related(issue: OperationalIssue) -> Related:
+    """Return issues that began in the same minute, and the latest of the same task and of the same exception."""
+    others = OperationalIssue.objects.exclude(pk=issue.pk).only(
+        "pk",
+        "name",
+        "task",
+        "exception_type",
+        "severity",
+        "status",
+        "occurrence_count",
+        "first_seen_at",
+        "last_seen_at",
+    )
+    near = (issue.created_at - 10 * INCIDENT, issue.created_at + 10 * INCIDENT)
+    began = (issue.first_seen_at - INCIDENT, issue.first_seen_at + INCIDENT)
+    incident = list(
+        others.filter(created_at__range=near, first_seen_at__range=began).order_by("first_seen_at")[:MAX_RELATED]
+    )
+    alike = Q(task=issue.task) if issue.task else Q()
+    if issue.exception_type:
+        alike |= Q(exception_type=issue.exception_type)
+    rest = list(others.filter(alike).order_by("-last_seen_at", "-pk")[:MAX_RELATED]) if alike else []
+    return Related(
+        incident=incident,
+        same_task=[other for other in rest if other.task == issue.task],
+        same_exception=[other for other in rest if other.task != issue.task],
+    )
+
+
+def history(issue: OperationalIssue) -> list[LogEntry]:
+    """Return who did what to the issue, newest first."""
+    entries = LogEntry.objects.filter(
+        content_type=ContentType.objects.get_for_model(OperationalIssue), object_id=str(issue.pk)
+    )
+    return list(entries.select_related("user").order_by("-action_time", "-pk")[:50])
+
+
+def arguments_of(issue: OperationalIssue, occurrence: Occurrence | None) -> dict[str, Any]:
+    """Return {"args", "kwargs"} as shown; of an issue without occurrences, what its context holds of them."""
+    if occurrence is None:
+        return {key: issue.context[key] for key in ("args", "kwargs") if key in _mapping(issue.context)}
+    found = {"args": occurrence.args, "kwargs": occurrence.kwargs}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def context_of(issue: OperationalIssue, occurrence: Occurrence | None) -> Any:
+    """Return the context as shown, without the arguments, which have a block of their own."""
+    context = occurrence.context if occurrence else issue.context
+    return (
+        {k: v for k, v in context.items() if k not in {"args", "kwargs", "locals"}}
+        if isinstance(context, dict)
+        else context
+    )
+
+
+def locals_of(occurrence: Occurrence | None) -> dict[str, list[tuple[str, str]]]:
+    """Return the captured locals by frame ("file:line"): what `context["locals"]` holds, which needs `view_payload`."""
+    by_frame = _mapping(_mapping(occurrence.context if occurrence else None).get("locals"))
+    return {str(frame): [(str(k), str(v)) for k, v in _mapping(values).items()] for frame, values in by_frame.items()}
+
+
+def as_json(issue: OperationalIssue, occurrence: Occurrence | None, *, with_payload: bool) -> dict[str, Any]:
+    """Return all columns of issue and occurrence as JSON values; what needs `view_payload` only with it."""
+    hidden = set() if with_payload else {"context", "args", "kwargs", "payload", "options"}
+    return {
+        "issue": _columns(issue, hidden | {"open_key"}),
+        "occurrence": _columns(occurrence, hidden) if occurrence else None,
+    }
+
+
+def _payload_parts(issue: OperationalIssue, occurrence: Occurrence | None) -> dict[str, Any]:
+    arguments, context = arguments_of(issue, occurrence), context_of(issue, occurrence)
+    is_flat = isinstance(context, dict) and not any(isinstance(v, dict | list) for v in context.values())
+    shown = json_block(context)
+    return {
+        "arguments": [(name, found) for name, value in arguments.items() if (found := json_block(value))],
+        "context": shown,
+        "context_rows": list(context.items()) if is_flat and shown and not shown.is_cut else [],
+    }
+
+
+def _columns(row: Any, hidden: set[str]) -> dict[str, Any]:
+    values = {f.attname: getattr(row, f.attname) for f in row._meta.concrete_fields if f.attname not in hidden}
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _of_outer_issue() -> QuerySet[Occurrence]:
+    return Occurrence.objects.filter(issue=OuterRef("issue"))
+
+
+def _around(moment: Any, pk: Any) -> tuple[Q, Q]:
+    older = Q(occurred_at__lte=moment) & (Q(occurred_at__lt=moment) | Q(pk__lt=pk))
+    newer = Q(occurred_at__gte=moment) & (Q(occurred_at__gt=moment) | Q(pk__gt=pk))
+    return older, newer
+
+
+def _cursor(text: str) -> tuple[datetime, int] | None:
+    moment, _sep, pk = text[:60].partition("~")
+    try:
+        return datetime.fromtimestamp(int(moment) / 1_000_000, UTC), int(pk)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _mark(rows: Iterable[Occurrence]) -> str:
+    for row in rows:
+        return f"{round(row.occurred_at.timestamp() * 1_000_000)}~{row.pk}"
+    return ""

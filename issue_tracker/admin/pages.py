@@ -1,0 +1,218 @@
+"""The views of one issue: the page, its occurrences, its texts, and the POST that changes its state.
+
+Each view asks for its permission itself; what needs `view_payload` is left out before a template sees it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.translation import gettext as _
+
+from issue_tracker.admin import actions, frames, page, texts
+from issue_tracker.models import Occurrence, OperationalIssue
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+    from django.urls import URLPattern
+
+    _Base = admin.ModelAdmin[OperationalIssue]
+else:
+    _Base = admin.ModelAdmin
+
+
+class IssuePages(_Base):
+    """The part of OperationalIssueAdmin that shows and changes a single issue."""
+
+    change_form_template = "admin/issue_tracker/operationalissue/change_form.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the addresses of an issue to the admin's own."""
+        return [
+            self._path("<int:pk>/state/", self.state_view, "state"),
+            self._path("<int:pk>/occurrences/<int:occurrence_pk>/", self.occurrence_view, "occurrence"),
+            self._path("<int:pk>/issue.txt", self.text_view, "text"),
+            self._path("<int:pk>/issue.md", self.markdown_view, "markdown"),
+            self._path("<int:pk>/issue.json", self.json_view, "json"),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the issue with its latest occurrence. There is no form: what was captured can't be changed."""
+        if request.method not in {"GET", "HEAD"}:
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        issue = self.get_object(request, object_id)
+        if not self.has_view_or_change_permission(request, issue):
+            raise PermissionDenied
+        if issue is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined,no-any-return]
+        return self._page(request, issue, page.chosen_occurrence(issue, None), extra_context)
+
+    def occurrence_view(self, request: HttpRequest, pk: int, occurrence_pk: int) -> HttpResponse:
+        """Show the issue with one certain occurrence: its permalink."""
+        issue = self._issue(request, pk)
+        occurrence = page.chosen_occurrence(issue, occurrence_pk)
+        if occurrence is None:
+            raise Http404(_("This occurrence is not stored (any more)."))
+        return self._page(request, issue, occurrence, {"is_permalink": True})
+
+    def state_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Resolve, reopen, mute or note, as the form says, and go back to the issue."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        issue = self._issue(request, pk)
+        if not self.has_change_permission(request, issue):
+            raise PermissionDenied
+        level, text = _apply(request, issue)
+        self.message_user(request, text, level)
+        return HttpResponseRedirect(self._with_filters(request, self.issue_url("change", issue.pk)))
+
+    def text_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Give the whole issue as plain text, uncut, for terminals, chats and mails."""
+        return self._text(request, pk, texts.plain, "text/plain")
+
+    def markdown_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Give the issue as Markdown, for a ticket."""
+        return self._text(request, pk, texts.markdown, "text/plain")
+
+    def json_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Give all columns of the issue and of the occurrence as JSON."""
+        issue, occurrence = self._chosen(request, pk)
+        tree = page.as_json(issue, occurrence, with_payload=self.has_view_payload_permission(request))
+        return _download(json.dumps(tree, indent=2, ensure_ascii=False), "application/json", f"issue-{pk}.json")
+
+    def has_requeue_permission(self, request: HttpRequest) -> bool:
+        """Say whether the user may send failed tasks again."""
+        return request.user.has_perm(f"{self.opts.app_label}.requeue")
+
+    def has_view_payload_permission(self, request: HttpRequest) -> bool:
+        """Say whether the user may see arguments, context and locals."""
+        return request.user.has_perm(f"{self.opts.app_label}.view_payload")
+
+    def get_issue_context(
+        self, request: HttpRequest, issue: OperationalIssue, occurrence: Occurrence | None
+    ) -> dict[str, Any]:
+        """Return what the template of the issue page gets; a subclass may add to it."""
+        may_view_payload = self.has_view_payload_permission(request)
+        pk = issue.pk
+        return {
+            **self.admin_site.each_context(request),
+            "title": str(issue),
+            "opts": self.opts,
+            "original": issue,
+            "media": self.media,
+            "may_change": self.has_change_permission(request, issue),
+            "may_view_payload": may_view_payload,
+            "mutes": [(value, label) for value, (_length, label) in actions.MUTES.items()],
+            "page": self._parts(request, issue, occurrence, may_view_payload=may_view_payload),
+            "list_url": self._with_filters(request, self.issue_url("changelist")),
+            "state_url": self._with_filters(request, self.issue_url("state", pk)),
+            "previous_url": self.issue_url("change", issue.previous_id) if issue.previous_id else "",
+            **{f"{name}_url": self._text_url(name, pk, occurrence) for name in ("text", "markdown", "json")},
+            **self._steps(pk, occurrence),
+        }
+
+    def issue_url(self, name: str, *args: Any) -> str:
+        """Return an address of this admin by its short name: changelist, change, occurrence, state, text, …"""
+        view = f"admin:{self.opts.app_label}_{self.opts.model_name}_{name}"
+        return reverse(view, args=args, current_app=self.admin_site.name)
+
+    def _page(
+        self,
+        request: HttpRequest,
+        issue: OperationalIssue,
+        occurrence: Occurrence | None,
+        extra_context: dict[str, Any] | None,
+    ) -> TemplateResponse:
+        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        context = {**self.get_issue_context(request, issue, occurrence), **(extra_context or {})}
+        return TemplateResponse(request, self.change_form_template, context)
+
+    def _parts(
+        self, request: HttpRequest, issue: OperationalIssue, occurrence: Occurrence | None, *, may_view_payload: bool
+    ) -> dict[str, Any]:
+        parts = page.gather(request.GET, issue, occurrence, may_view_payload=may_view_payload)
+        for row in [*parts["occurrences"].rows, *parts["timeline"]]:
+            row.url = self.issue_url("occurrence", row.issue_id, row.pk)
+        for _title, issues in parts["related_groups"]:
+            for other in issues:
+                other.url = self.issue_url("change", other.pk)
+        return {**parts, **frames.parts(issue, occurrence, with_locals=may_view_payload)}
+
+    def _steps(self, pk: int, occurrence: Occurrence | None) -> dict[str, str]:
+        ids = {
+            "occurrence_url": occurrence.pk if occurrence else None,
+            "older_url": getattr(occurrence, "older_id", None),
+            "newer_url": getattr(occurrence, "newer_id", None),
+        }
+        return {name: self.issue_url("occurrence", pk, other) if other else "" for name, other in ids.items()}
+
+    def _text(self, request: HttpRequest, pk: int, render: Any, content_type: str) -> HttpResponse:
+        issue, occurrence = self._chosen(request, pk)
+        url = request.build_absolute_uri(self.issue_url("change", pk))
+        text = render(issue, occurrence, with_payload=self.has_view_payload_permission(request), url=url)
+        return _download(text, content_type)
+
+    def _text_url(self, name: str, pk: int, occurrence: Occurrence | None) -> str:
+        return self.issue_url(name, pk) + (f"?occurrence={occurrence.pk}" if occurrence else "")
+
+    def _chosen(self, request: HttpRequest, pk: int) -> tuple[OperationalIssue, Occurrence | None]:
+        issue, wanted = self._issue(request, pk), request.GET.get("occurrence", "")
+        is_number = wanted.isascii() and wanted.isdigit() and len(wanted) < 19
+        return issue, page.chosen_occurrence(issue, int(wanted) if is_number else None)
+
+    def _issue(self, request: HttpRequest, pk: int) -> OperationalIssue:
+        issue = self.get_object(request, str(pk))
+        if not self.has_view_or_change_permission(request, issue):
+            raise PermissionDenied
+        if issue is None:
+            raise Http404(_("There is no issue with this number (any more)."))
+        return issue
+
+    def _with_filters(self, request: HttpRequest, url: str) -> str:
+        filters = {"preserved_filters": self.get_preserved_filters(request), "opts": self.opts}
+        return str(add_preserved_filters(filters, url))
+
+    def _path(self, route: str, view: Any, name: str) -> URLPattern:
+        full = f"{self.opts.app_label}_{self.opts.model_name}_{name}"
+        return path(route, self.admin_site.admin_view(view), name=full)
+
+
+def _apply(request: HttpRequest, issue: OperationalIssue) -> tuple[int, str]:
+    """Apply what the form says; returns the level and the text of the answer."""
+    verb, written = request.POST.get("verb", ""), request.POST.get("note", "").strip()
+    mine = OperationalIssue.objects.filter(pk=issue.pk)
+    if verb == "note":
+        if not written:
+            return messages.WARNING, _("There was nothing in the note.")
+        actions.note(request, issue, written)
+        return messages.SUCCESS, _("The note was added.")
+    if verb == "mute":
+        end = actions.mute_end(request.POST.get("until") or request.POST.get("moment", ""))
+        if end is None:
+            return messages.WARNING, _("The mute needs an end that lies ahead; nothing was changed.")
+        changed = actions.change(request, mine, "mute", actions.with_note(end[1], written), until=end[0])
+        text = end[1]
+    elif verb in {"resolve", "reopen"}:
+        text = _("Resolved.") if verb == "resolve" else _("Reopened.")
+        changed = actions.change(request, mine, verb, actions.with_note(text, written))
+    else:
+        return messages.WARNING, _("Nothing was chosen; nothing was changed.")
+    return (messages.SUCCESS, text) if changed else (messages.INFO, _("Nothing to change: somebody was quicker."))
+
+
+def _download(text: str, content_type: str, filename: str = "") -> HttpResponse:
+    response = HttpResponse(text, content_type=f"{content_type}; charset=utf-8")
+    response["X-Content-Type-Options"] = "nosniff"
+    if filename:
+        response["Content-Disposition"] = f'attachment; filename="{filename}"'
+    return response

@@ -1,0 +1,125 @@
+// Makes the admin pages quicker to use; all of them work without it. No framework, nothing inline, no data but what the page holds.
+document.addEventListener("DOMContentLoaded", () => {
+  "use strict";
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const one = (selector, root = document) => root.querySelector(selector);
+  const words = document.documentElement.lang.startsWith("es")
+    ? { copy: "Copiar", copied: "Copiado", failed: "No se pudo copiar", keys: "Teclado", close: "Cerrar", down: "siguiente", up: "anterior", open: "abrir", select: "seleccionar", resolve: "resolver", reopen: "resolver o reabrir", newer: "ocurrencia más reciente", older: "ocurrencia más antigua", list: "volver a la lista", help: "esta ayuda" }
+    : { copy: "Copy", copied: "Copied", failed: "Could not copy", keys: "Keyboard", close: "Close", down: "next", up: "previous", open: "open", select: "select", resolve: "resolve", reopen: "resolve or reopen", newer: "newer occurrence", older: "older occurrence", list: "back to the list", help: "this help" };
+
+  const copy = async (text) => {
+    if (navigator.clipboard) return navigator.clipboard.writeText(await text);
+    const area = document.body.appendChild(document.createElement("textarea"));
+    area.value = await text;
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    if (!done) throw new Error("refused");
+  };
+  const tell = (element, promise) => {
+    const label = element.textContent;
+    promise.then(() => words.copied, () => words.failed).then((text) => {
+      element.textContent = text;
+      setTimeout(() => { element.textContent = label; }, 1500);
+    });
+  };
+  for (const block of all("[data-it=copyable]")) {
+    const wrap = document.createElement("div");
+    const button = document.createElement("button");
+    wrap.className = "it-copyable";
+    button.type = "button";
+    button.className = "it-copy";
+    button.textContent = words.copy;
+    button.addEventListener("click", () => tell(button, copy(block.textContent)));
+    block.replaceWith(wrap);
+    wrap.append(block, button);
+    block.tabIndex = 0;
+  }
+  for (const link of all("[data-it=copy-from]")) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      tell(link, copy(fetch(link.href).then((answer) => answer.ok ? answer.text() : Promise.reject(answer.status))));
+    });
+  }
+
+  for (const bar of all("[data-it=frames]")) {
+    const frames = all(".it-frame, .it-run", bar.parentElement);
+    bar.hidden = false;
+    bar.addEventListener("click", (event) => {
+      const choice = event.target.dataset.itFrames;
+      for (const frame of choice ? frames : []) frame.open = choice === "all" || (choice === "own" && frame.matches(".it-own"));
+    });
+  }
+  document.addEventListener("click", (event) => {
+    for (const menu of all(".it-menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+  });
+
+  const refresh = one("[data-it=refresh]");
+  if (refresh) {
+    const key = "issue_tracker.refresh";
+    const show = () => refresh.setAttribute("aria-pressed", String(localStorage.getItem(key) === "on"));
+    refresh.parentElement.hidden = false;
+    refresh.addEventListener("click", () => {
+      localStorage.setItem(key, localStorage.getItem(key) === "on" ? "off" : "on");
+      show();
+    });
+    show();
+    setInterval(() => {
+      const busy = document.hidden || one(".action-select:checked") || one("dialog[open]") || document.activeElement.matches("input, textarea, select");
+      if (localStorage.getItem(key) === "on" && !busy) location.reload();
+    }, 30000);
+  }
+
+  const rows = all("#result_list tbody tr");
+  let at = -1;
+  const move = (step) => {
+    if (!rows.length) return;
+    rows[at]?.classList.remove("it-at");
+    at = Math.max(0, Math.min(rows.length - 1, at + step));
+    rows[at].classList.add("it-at");
+    one(".it-one a", rows[at])?.focus({ preventScroll: true });
+    rows[at].scrollIntoView({ block: "nearest" });
+  };
+  const click = (selector) => one(selector)?.click();
+  const resolve = () => {
+    const action = one("#changelist-form select[name=action]");
+    const box = rows[at] && one(".action-select", rows[at]);
+    if (!action || !one("option[value=resolve_selected]", action)) return;
+    if (box && !one(".action-select:checked")) box.click();
+    if (!one(".action-select:checked")) return;
+    action.value = "resolve_selected";
+    click("#changelist-form .actions button[name=index]");
+  };
+  const isList = Boolean(one("#changelist"));
+  const keys = isList
+    ? { j: [words.down, () => move(1)], k: [words.up, () => move(-1)], o: [words.open, () => one(".it-at .it-one a")?.click()], x: [words.select, () => one(".it-at .action-select")?.click()], r: [words.resolve, resolve] }
+    : { j: [words.older, () => click("[data-it=older]")], k: [words.newer, () => click("[data-it=newer]")], r: [words.reopen, () => click("[data-it-key=r]")], u: [words.list, () => click("[data-it=up]")] };
+  keys["?"] = [words.help, () => help()];
+  const help = () => {
+    let dialog = one(".it-help");
+    if (!dialog) {
+      dialog = document.body.appendChild(document.createElement("dialog"));
+      dialog.className = "it-help";
+      dialog.setAttribute("aria-label", words.keys);
+      const list = document.createElement("dl");
+      for (const [key, [text]] of Object.entries(keys)) {
+        const name = list.appendChild(document.createElement("dt")).appendChild(document.createElement("kbd"));
+        name.textContent = key;
+        list.appendChild(document.createElement("dd")).textContent = text;
+      }
+      const close = document.createElement("button");
+      close.className = "button";
+      close.textContent = words.close;
+      close.addEventListener("click", () => dialog.close());
+      dialog.append(list, close);
+    }
+    dialog.open ? dialog.close() : dialog.showModal();
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]")) return;
+    const found = keys[event.key];
+    if (!found || (one("dialog[open]") && event.key !== "?")) return;
+    event.preventDefault();
+    found[1]();
+  });
+});

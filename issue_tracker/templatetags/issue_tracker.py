@@ -1,0 +1,89 @@
+"""Filters for the admin's templates: relative times, counts and sparklines. What was captured is escaped, always."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from django import template
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+from django.utils.html import format_html
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from issue_tracker import charts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from django.utils.safestring import SafeString
+
+register = template.Library()
+
+
+@register.filter
+def ago(moment: datetime | None) -> SafeString | str:
+    """Show a moment as "3 hours ago", the exact one on hover."""
+    if moment is None:
+        return "–"
+    return format_html('<time datetime="{}" title="{}">{}</time>', iso(moment), exact(moment), since(moment))
+
+
+@register.filter
+def since(moment: datetime) -> str:
+    """Say how long ago a moment was, or how far ahead it is, in one unit."""
+    now = timezone.now()
+    if abs((now - moment).total_seconds()) < 60:
+        return _("just now")
+    if moment > now:
+        return _("in %(time)s") % {"time": timesince(now, moment, depth=1)}
+    return _("%(time)s ago") % {"time": timesince(moment, now, depth=1)}
+
+
+@register.filter
+def exact(moment: datetime | None) -> str:
+    """Show a moment to the second, in the reader's time zone and language."""
+    if moment is None:
+        return "–"
+    local = timezone.localtime(moment)
+    return f"{date_format(local, 'SHORT_DATE_FORMAT')} {local:%H:%M:%S} {local:%Z}"
+
+
+@register.filter
+def iso(moment: datetime) -> str:
+    """Show a moment for machines: UTC, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@register.filter
+def grouped(count: int) -> str:
+    """Show a number with its thousands grouped."""
+    return number_format(count, force_grouping=True)
+
+
+@register.filter
+def sparkline(counts: Sequence[int]) -> SafeString | str:
+    """Draw the days of a row, the newest at the right; its label says the sum."""
+    path = charts.sparkline(counts)
+    if not path:
+        return ""
+    days = len(counts)
+    label = ngettext("%(n)s in %(days)s days", "%(n)s in %(days)s days", sum(counts)) % {
+        "n": grouped(sum(counts)),
+        "days": days,
+    }
+    return format_html(
+        '<svg class="it-spark" viewBox="0 0 {} 20" role="img" aria-label="{}"><path d="{}"/></svg>',
+        days * 4,
+        label,
+        path,
+    )
+
+
+@register.filter
+def pretty(value: Any) -> str:
+    """Show a JSON value as JSON does, indented; text stands as it is read, not escaped to ASCII."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
