@@ -22,11 +22,12 @@ from celery.exceptions import (
     WorkerLostError,
 )
 
+from . import conf
 from .event import Kind, Severity
 from .guard import harmless
 from .messages import failure_of_message
-from .recording import Failure, mark_told, record
-from .runs import Request, begin, end, request_of
+from .recording import Failure, mark_told, record, record_recovered
+from .runs import Request, begin, end, is_requeued, request_of
 from .tracebacks import Described, causes_of, culprit_of, culprit_of_text, describe, format_exception
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ def on_task_retry(*, sender: Any, request: Any = None, reason: Any = None, einfo
         record(_interrupted(found, is_sent_again=bool(getattr(sender, "acks_late", False))))
         return
     text = _traceback_text(einfo, None, reason)
+    if not _records_attempt(sender, found.attempt):
+        return
     cause = getattr(reason, "exc", None)
     has_cause = isinstance(cause, BaseException)
     record(
@@ -175,6 +178,8 @@ def on_task_postrun(*, sender: Any, task_id: Any = None, task: Any = None, args:
     if state is None and leaving is not None and _is_told_to_end(leaving.__traceback__):
         return  # the process is about to end: its slot stays, so that the run is found in any case
     known = partial(request_of, task, task_id, args, kwargs)
+    if state == "SUCCESS" and (task.request.retries or is_requeued(task.request)):
+        record_recovered(known(), recorded_attempts=task.request.retries if _records_all_attempts(task) else 0)
     failure = _ending(known, state, rest.get("retval"), leaving, task)
     if failure is not None:
         record(failure)
@@ -222,6 +227,16 @@ def _failure(request: Request, described: Described | None, *, kind: Kind, **mor
         options=request.options,
         **more,
     )
+
+
+def _records_attempt(task: Any, attempt: int) -> bool:
+    """Apply `RECORD_RETRIES`, or the task's own `issue_tracker_retries`: "all", "last", or from the n-th attempt on."""
+    policy = getattr(task, "issue_tracker_retries", None) or conf.current().record_retries
+    return policy == "all" or (isinstance(policy, int) and attempt + 1 >= policy)
+
+
+def _records_all_attempts(task: Any) -> bool:
+    return _records_attempt(task, 0)
 
 
 def _interrupted(request: Request, *, is_sent_again: bool) -> Failure:

@@ -60,16 +60,22 @@ def _duration(value: object) -> timedelta:
 
 
 def _sync(value: object) -> str:
-    if value not in {"normal", "full"}:
+    if not isinstance(value, str) or value not in {"normal", "full"}:
         raise WrongTypeError('must be "normal" or "full"')
-    return str(value)
+    return value
 
 
 def _severities(value: object) -> dict[str, str | None]:
-    allowed = {"error", "warning", "info", None}
+    allowed = ("error", "warning", "info", None)  # a tuple: whatever stands in the settings need not be hashable
     if not isinstance(value, dict) or not all(isinstance(k, str) and v in allowed for k, v in value.items()):
         raise WrongTypeError('must map kinds to "error", "warning", "info" or None (None: do not record)')
     return dict(value)
+
+
+def _retries(value: object) -> str | int:
+    if value in {"all", "last"} or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+        return value  # type: ignore[return-value]  # one of the two words, or a count
+    raise WrongTypeError('must be "all", "last", or the number of the first attempt to record (1 or more)')
 
 
 def _key(default: Any, parse: Callable[[object], Any]) -> Any:
@@ -95,6 +101,8 @@ class Settings:
     """Records that one spool may hold before records are reduced to stubs and counts."""
     dedup_window: timedelta = _key(timedelta(days=7), _duration)
     """How long an open issue may be quiet and still take repeats. 0 gives every failure an issue of its own."""
+    record_retries: str | int = _key("all", _retries)
+    """Which attempts that will be retried are recorded: "all", "last" (none but the exhausted one), or from the n-th on."""
     database: str = _key("default", _text)
     """Alias in DATABASES that holds the issues."""
     base_url: str = _key("", _text)

@@ -19,7 +19,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from . import conf
-from .event import Event, UnreadableRecordError, decode
+from .event import Event, UnreadableRecordError, decode, encode
 from .folding import Folded, fold
 from .models import OperationalIssue
 from .private_files import create_private_file, prepare_directory
@@ -51,6 +51,8 @@ class Drained:
     stored: int = 0
     merged: int = 0
     quarantined: int = 0
+    deferred: int = 0
+    """Put back behind the others, because what they belong to is not stored yet."""
 
 
 def drain(spool: Spool | None = None, *, max_batches: int | None = None) -> Drained:
@@ -106,8 +108,9 @@ def _drain_locked(spool: Spool, done: Drained, max_batches: int | None) -> None:
         done.stored += batch.stored
         done.merged += batch.merged
         done.quarantined += batch.quarantined
+        done.deferred += batch.deferred
         batches += 1
-        if batch.records < MAX_BATCH_RECORDS and not spool.depth():
+        if batch.records == batch.deferred:
             break
     drain_reserve(spool)
 
@@ -168,6 +171,9 @@ def _store_readable(spool: Spool, pairs: list[tuple[Record, Event]], done: Drain
         return
     done.stored += folded.stored
     done.merged += folded.merged
+    done.deferred += len(folded.deferred)
+    for event in folded.deferred:
+        spool.append(encode(event), key=event.event_id, stub=lambda: b"")
 
 
 def _in_one_transaction(events: list[Event]) -> Folded:

@@ -98,7 +98,7 @@ class Drainer:
     def _drain(self) -> bool:
         """Drain until the spool is empty; returns False, after a pause, when that can't be done now."""
         try:
-            while drain_batch(self.spool).records:
+            while (done := drain_batch(self.spool)).records > done.deferred:
                 self.last_drain_at = time.monotonic()
             drain_reserve(self.spool)
         except Exception as error:  # noqa: BLE001  a drainer that died would leave its worker without one

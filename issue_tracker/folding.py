@@ -20,10 +20,12 @@ from django.utils import timezone
 from . import conf
 from .event import Event, Kind, Severity
 from .models import Occurrence, OperationalIssue
+from .signals import announce, issue_opened, issue_returned, issue_unmuted
 from .statements import COLUMNS, add_to_issues, insert_occurrences
+from .stories import CONTROL_KINDS, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 logger = logging.getLogger("issue_tracker")
 
@@ -42,6 +44,8 @@ class Folded:
     merged: int = 0
     """Reports of deaths that were known already."""
     opened: list[OperationalIssue] = field(default_factory=list)
+    deferred: list[Event] = field(default_factory=list)
+    """Recoveries that came before the attempts they tell of; to be tried again."""
 
 
 @dataclass(slots=True)
@@ -54,17 +58,39 @@ class _Taker:
 
 
 def fold(events: Sequence[Event], *, using: str, now: dt.datetime) -> Folded:
-    """Store the events of a batch. The caller holds a transaction open on `using`."""
+    """Store the events of a batch, and tell what became of earlier ones. The caller holds a transaction open on `using`."""
     folded = Folded()
+    for deaths, controls in _parts(events):
+        _fold_deaths(deaths, folded, using=using, now=now)
+        folded.deferred += [event for event in controls if not tell(event, using=using, now=now)]
+    for issue in folded.opened:
+        announce(issue_returned if issue.is_returned else issue_opened, issue, using=using)
+    return folded
+
+
+def _parts(events: Sequence[Event]) -> Iterator[tuple[list[Event], list[Event]]]:
+    """Part a batch behind each `cleared`, which tells of what came before it only; a recovery's place doesn't matter."""
+    deaths: list[Event] = []
+    controls: list[Event] = []
+    for event in events:
+        (controls if event.kind in CONTROL_KINDS else deaths).append(event)
+        if event.kind == Kind.CLEARED:
+            yield deaths, controls
+            deaths, controls = [], []
+    if deaths or controls:
+        yield deaths, controls
+
+
+def _fold_deaths(events: list[Event], folded: Folded, *, using: str, now: dt.datetime) -> None:
+    if not events:
+        return
     unique = _merged(events)
     known = _known(unique, using=using)
     fresh = [event for event in unique.values() if event.event_id not in known]
-    takers = _takers(fresh, using=using, now=now)
-    _store(takers, folded, using=using, now=now)
+    _store(_takers(fresh, using=using, now=now), folded, using=using, now=now)
     for event_id, occurrence in known.items():
         folded.merged += complete(occurrence, unique[event_id], using=using, now=now, folded=folded)
-    folded.stored = len(fresh)
-    return folded
+    folded.stored += len(fresh)
 
 
 def better(one: Event, other: Event) -> Event:
@@ -220,6 +246,7 @@ def _flat_context(event: Event) -> dict[str, Any]:
 def _store(takers: list[_Taker], folded: Folded, *, using: str, now: dt.datetime) -> None:
     for taker in takers:
         _sum_up(taker, now)
+        _wake(taker, using=using)
     made = [taker.issue for taker in takers if taker.is_new]
     _insert_issues(made, using=using)
     folded.opened += made
@@ -249,6 +276,21 @@ def _sum_up(taker: _Taker, now: dt.datetime) -> None:
             issue.severity, issue.kind = event.severity, event.kind
     if taker.is_new:
         issue.occurrence_count = len(taker.events)
+
+
+def _wake(taker: _Taker, *, using: str) -> None:
+    """Open an issue again that had closed itself by recovery, or whose mute ends with these events."""
+    issue = taker.issue
+    if taker.is_new or not taker.events or issue.status == OperationalIssue.Status.OPEN:
+        return
+    if issue.status == OperationalIssue.Status.MUTED:
+        count = issue.occurrence_count + len(taker.events)
+        is_over = issue.muted_until is not None and issue.muted_until <= issue.last_seen_at
+        if not is_over and not (issue.muted_until_count is not None and count >= issue.muted_until_count):
+            return
+        announce(issue_unmuted, issue, using=using)
+    issue.status, issue.resolved_at = OperationalIssue.Status.OPEN, None
+    issue.muted_until = issue.muted_until_count = None
 
 
 def _row(event: Event, issue: OperationalIssue, now: dt.datetime) -> tuple[Any, ...]:

@@ -9,14 +9,19 @@ import contextlib
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from django.apps import apps
 from django.db import IntegrityError, models, transaction
 from django.db.models import F
 from django.utils import timezone
+
+from .signals import announce, issue_resolved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
     from typing import Self
+
+    from django.dispatch import Signal
 
     from .models import OperationalIssue  # noqa: F401
 
@@ -53,25 +58,87 @@ class IssueQuerySet(models.QuerySet["OperationalIssue"]):
         """Keep the issues that keep coming back."""
         return self.filter(recurring_condition())
 
-    def resolve(self, *, now: datetime | None = None) -> int:
-        """Resolve those that are not resolved yet; the next like failure opens a new issue. Returns how many changed."""
-        return self.exclude(status="resolved").update(
-            status="resolved", resolved_at=now or timezone.now(), open_key=None, muted_until=None, muted_until_count=None
-        )
+    def resolve(self, *, by: Any = None, note: str = "", now: datetime | None = None) -> int:
+        """Resolve those that are not resolved yet; the next like failure opens a new issue. Returns how many changed.
 
-    def mute(self, *, until: datetime | None = None) -> int:
-        """Mute the open ones, for ever or until a time: they take all repeats and say nothing. Returns how many changed."""
-        return self.filter(status="open").update(status="muted", muted_until=until, muted_until_count=None)
+        `by` is the user who did it: with one, the change and the note are kept in Django's LogEntry.
+        """
+        changes = {"status": "resolved", "resolved_at": now or timezone.now(), "open_key": None} | _UNMUTED
+        return self._change(self.exclude(status="resolved"), changes, by=by, note=note, what="resolved", signal=issue_resolved)
 
-    def reopen(self) -> int:
+    def mute(self, *, until: datetime | None = None, more: int | None = None, by: Any = None, note: str = "") -> int:
+        """Mute the open ones, for ever, until a time, or until so many `more` occurrences. Returns how many changed.
+
+        Muted, they take all repeats and say nothing.
+        """
+        count = None if more is None else F("occurrence_count") + more
+        changes = {"status": "muted", "muted_until": until, "muted_until_count": count}
+        return self._change(self.filter(status="open"), changes, by=by, note=note, what=_muted_text(until, more))
+
+    def reopen(self, *, by: Any = None, note: str = "") -> int:
         """Open the resolved and muted ones again; each takes repeats unless a newer issue of its fingerprint does.
 
-        Returns how many changed.
+        Returns how many changed. The database's unique key decides between two of one fingerprint.
         """
-        changed = 0
-        for issue in self.exclude(status="open").order_by("fingerprint", "-last_seen_at", "-id"):
-            changed += issue.reopen()
+        ids = list(self.exclude(status="open").values_list("pk", flat=True))
+        changes = {"status": "open", "resolved_at": None} | _UNMUTED
+        changed = self._change(self.exclude(status="open"), changes, by=by, note=note, what="reopened")
+        table = self.model._base_manager.using(self.db)
+        for pk in ids:
+            with contextlib.suppress(IntegrityError), transaction.atomic(using=self.db):
+                table.filter(pk=pk, open_key=None, status="open").exclude(fingerprint="").update(open_key=F("fingerprint"))
         return changed
+
+    def _change(
+        self, those: Self, changes: dict[str, Any], *, by: Any, note: str, what: str, signal: Signal | None = None
+    ) -> int:
+        """Change the status in the transaction that reads it, in chunks, so that two people or a drainer can't both win."""
+        changed = 0
+        table = self.model._base_manager.using(self.db)
+        ids = list(those.order_by("pk").values_list("pk", flat=True))
+        for start in range(0, len(ids), CHUNK):
+            with transaction.atomic(using=self.db):
+                still = those.model._base_manager.using(self.db).filter(pk__in=ids[start : start + CHUNK])
+                still = still.exclude(status=changes["status"])
+                won = list(still.select_for_update().order_by("pk").values_list("pk", flat=True))
+                changed += table.filter(pk__in=won).exclude(status=changes["status"]).update(**changes)
+                remember(self.model, won, by=by, text=f"{what}: {note}" if note else what, using=self.db)
+                for issue in table.filter(pk__in=won) if signal else ():
+                    announce(signal, issue, using=self.db)
+        return changed
+
+
+_UNMUTED: dict[str, Any] = {"muted_until": None, "muted_until_count": None}
+CHUNK = 500
+"""Issues that one transaction changes at most."""
+
+
+def _muted_text(until: datetime | None, more: int | None) -> str:
+    if until is not None:
+        return f"muted until {until:%Y-%m-%d %H:%M %Z}".rstrip()
+    return "muted" if more is None else f"muted until {more:,} more occurrences"
+
+
+def remember(model: type[models.Model], ids: list[int], *, by: Any, text: str, using: str) -> None:
+    """Keep who changed what in Django's LogEntry; nothing without a user, or without django.contrib.admin."""
+    if by is None or not ids or not apps.is_installed("django.contrib.admin"):
+        return
+    from django.contrib.admin.models import CHANGE, LogEntry  # only importable where the admin is installed
+    from django.contrib.contenttypes.models import ContentType
+
+    content_type = ContentType.objects.db_manager(using).get_for_model(model)
+    names = {issue.pk: str(issue)[:200] for issue in model._base_manager.using(using).filter(pk__in=ids)}
+    LogEntry.objects.using(using).bulk_create(
+        LogEntry(
+            user_id=by.pk,
+            content_type_id=content_type.pk,
+            object_id=str(pk),
+            object_repr=names.get(pk, str(pk)),
+            action_flag=CHANGE,
+            change_message=text,
+        )
+        for pk in ids
+    )
 
 
 class IssueManager(models.Manager["OperationalIssue"].from_queryset(IssueQuerySet)):  # type: ignore[misc]  # django-stubs can't type a generated base
@@ -92,27 +159,17 @@ class Verbs(models.Model):
 
         abstract = True
 
-    def resolve(self, *, now: datetime | None = None) -> bool:
+    def resolve(self, *, by: Any = None, note: str = "", now: datetime | None = None) -> bool:
         """Resolve this issue; returns whether anything changed."""
-        return self._apply("resolve", now=now)
+        return self._apply("resolve", by=by, note=note, now=now)
 
-    def mute(self, *, until: datetime | None = None) -> bool:
-        """Mute this issue, for ever or until a time; returns whether anything changed."""
-        return self._apply("mute", until=until)
+    def mute(self, *, until: datetime | None = None, more: int | None = None, by: Any = None, note: str = "") -> bool:
+        """Mute this issue, for ever, until a time, or until so many more occurrences; returns whether anything changed."""
+        return self._apply("mute", until=until, more=more, by=by, note=note)
 
-    def reopen(self) -> bool:
-        """Open this issue again; returns whether anything changed.
-
-        It takes repeats again, unless a newer issue of its fingerprint does already: the database's unique key decides.
-        """
-        mine = IssueQuerySet(type(self), using=self._state.db).filter(pk=self.pk)
-        changed = mine.exclude(status="open").update(
-            status="open", resolved_at=None, muted_until=None, muted_until_count=None
-        )
-        with contextlib.suppress(IntegrityError), transaction.atomic(using=self._state.db):
-            mine.filter(open_key=None, status="open").exclude(fingerprint="").update(open_key=F("fingerprint"))
-        self.refresh_from_db()
-        return bool(changed)
+    def reopen(self, *, by: Any = None, note: str = "") -> bool:
+        """Open this issue again; returns whether anything changed. See the QuerySet's verb for what it takes then."""
+        return self._apply("reopen", by=by, note=note)
 
     def _apply(self, verb: str, **options: Any) -> bool:
         changed = getattr(IssueQuerySet(type(self), using=self._state.db).filter(pk=self.pk), verb)(**options)

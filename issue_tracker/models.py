@@ -16,7 +16,7 @@ from .fingerprint import VERSION, fingerprint
 from .lifecycle import IssueManager, Verbs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    pass
 
 
 class Kind(models.TextChoices):
@@ -143,6 +143,7 @@ class Occurrence(models.Model):
         REQUEUED = "requeued", _("Sent again")
         SUCCEEDED = "succeeded", _("Succeeded when sent again")
         FAILED_AGAIN = "failed_again", _("Failed again")
+        CLEARED = "cleared", _("Condition cleared")
 
     id = models.BigAutoField(primary_key=True)
     issue = models.ForeignKey(OperationalIssue, verbose_name=_("issue"), on_delete=models.CASCADE, related_name="occurrences", db_index=False)

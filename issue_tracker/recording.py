@@ -21,6 +21,8 @@ from .tracebacks import bounded_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .runs import Request
+
 MAX_MESSAGE_CHARACTERS: Final = 8_192
 """Of a message, as Sentry's Relay keeps."""
 
@@ -102,6 +104,24 @@ def notify_listeners() -> None:
     for listener in listeners:
         with suppress(Exception):
             listener()
+
+
+def record_recovered(request: Request, *, recorded_attempts: int) -> None:
+    """Tell that a run succeeded which failed attempts, or a requeue, came before."""
+    append(
+        Event(
+            event_id=event_id_of("recovered", request.task_id, request.attempt, request.run),
+            kind=Kind.RECOVERED,
+            severity=Severity.INFO,
+            name="Recovered",
+            task=name_of(request.task),
+            task_id=name_of(request.task_id),
+            attempt=request.attempt,
+            occurred_at=time.time(),
+            context={"recorded_attempts": recorded_attempts},
+        )
+    )
+    notify_listeners()
 
 
 def append(event: Event) -> None:

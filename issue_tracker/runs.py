@@ -84,6 +84,15 @@ def end(task: Any, task_id: str) -> None:
         run.slot = -1
 
 
+REQUEUED_HEADER: Final = "issue_tracker_requeue_of"
+"""Header of a message that was sent again: the event_id of the occurrence."""
+
+
+def is_requeued(request: Any) -> bool:
+    """Tell whether this run is that of a task sent again from the tracker."""
+    return bool(getattr(request, REQUEUED_HEADER, None))
+
+
 def request_of(task: Any, task_id: Any, args: Any, kwargs: Any, request: Any = None) -> Request:
     """Collect what is known of a run: from its request where that is filled, else from its slot."""
     task_id = str(task_id or "")

@@ -13,6 +13,7 @@ from django.db import connections
 from .models import Occurrence, OperationalIssue
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable, Sequence
 
 COLUMNS: Final = (
@@ -80,7 +81,7 @@ def _copy_line(row: tuple[Any, ...]) -> str:
 
 
 def add_to_issues(changes: Iterable[tuple[OperationalIssue, int]], *, using: str) -> None:
-    """Add to the count of each issue and bring its times, severity and kind up to those of the objects given.
+    """Add to the count of each issue and bring its times, severity, kind and status up to those of the objects given.
 
     One `executemany`: on PostgreSQL psycopg sends it as one pipeline, on SQLite it is one prepared statement.
     The caller holds the rows locked.
@@ -88,7 +89,7 @@ def add_to_issues(changes: Iterable[tuple[OperationalIssue, int]], *, using: str
     connection = connections[using]
     quote, meta = connection.ops.quote_name, OperationalIssue._meta
     table, count = quote(meta.db_table), quote("occurrence_count")
-    columns = ("first_seen_at", "last_seen_at", "severity", "kind")
+    columns = ("first_seen_at", "last_seen_at", "severity", "kind", "status", "resolved_at", "muted_until", "muted_until_count")
     assignments = ", ".join(f"{quote(column)} = %s" for column in columns)
     rows = [
         (
@@ -97,6 +98,10 @@ def add_to_issues(changes: Iterable[tuple[OperationalIssue, int]], *, using: str
             connection.ops.adapt_datetimefield_value(issue.last_seen_at),
             issue.severity,
             issue.kind,
+            issue.status,
+            _adapted(connection, issue.resolved_at),
+            _adapted(connection, issue.muted_until),
+            issue.muted_until_count,
             issue.pk,
         )
         for issue, added in changes
@@ -108,3 +113,7 @@ def add_to_issues(changes: Iterable[tuple[OperationalIssue, int]], *, using: str
             f"UPDATE {table} SET {count} = {count} + %s, {assignments} WHERE {quote('id')} = %s",  # noqa: S608  names of our own model only
             rows,
         )
+
+
+def _adapted(connection: Any, moment: dt.datetime | None) -> Any:
+    return connection.ops.adapt_datetimefield_value(moment) if moment is not None else None
