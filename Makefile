@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up test lint format types bench matrix chaos docs clean
+.PHONY: help setup demo up test lint format types bench matrix versions chaos docs clean
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -71,7 +71,10 @@ types: $(VENV)/dev.stamp ## mypy, strict, on the package
 bench: $(VENV)/bench.stamp ## side by side with the peers; writes no file
 	@$(RUN) -m benchmarks $(ARGS)
 
-matrix: $(VENV)/dev.stamp ## the tests on every Python and Django found
+matrix: $(VENV)/matrix.stamp ## every way a task can die, on real workers, beside the peers
+	@$(RUN) -m matrix $(ARGS)
+
+versions: $(VENV)/dev.stamp ## the tests on every Python found and every Django
 	@$(RUN) -m nox $(ARGS)
 
 chaos: $(VENV)/dev.stamp ## the long run of random kills and faults

@@ -1,4 +1,4 @@
-"""`make matrix`: the tests on every Python of this machine and every Django it takes. What follows `--` goes on."""
+"""`make versions`: the tests on every Python of this machine and every Django it takes. What follows `--` goes on."""
 
 from __future__ import annotations
 

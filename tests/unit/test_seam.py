@@ -87,7 +87,7 @@ def test_every_module_says_on_which_side_it_stands() -> None:
 
 
 def test_left_of_the_seam_runs_without_the_orm(tmp_path: Path) -> None:
-    """Importing what is left of the seam imports no `django.db`, by whatever way. One process: Django takes 0.3 s each."""
+    """Importing what is left of the seam imports no `django.db`, by whatever way."""
     code = "import importlib\n" + "".join(f"importlib.import_module('issue_tracker.{name}')\n" for name in LEFT)
 
     done = run_refusing(code + NOTHING_OF_THE_ORM, tmp_path)
