@@ -1,4 +1,4 @@
-"""Issues as a cinema's workers leave them behind: for the admin's tests and its screenshots. Seeded, so always the same."""
+"""Issues as a cinema's workers leave them behind, for the admin's tests and screenshots. Seeded: always the same."""
 
 from __future__ import annotations
 

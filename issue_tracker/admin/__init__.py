@@ -1,4 +1,4 @@
-"""The admin pages. Public: `OperationalIssueAdmin`, to be subclassed. Loaded by Django's admin, where it is installed."""
+"""The admin pages. Public: `OperationalIssueAdmin`, to be subclassed. Loaded by Django's own admin only."""
 
 from __future__ import annotations
 

@@ -81,17 +81,18 @@ def _shown(section: Section, found: dict[str, list[tuple[str, str]]]) -> ShownSe
         runs.append(Run(is_open=is_own, frames=run, packages=_packages(run)))
     if frames:
         runs.append(Run(is_open=True, frames=frames[-1:], packages=""))
-    return ShownSection(link=section.link, type=section.type_name, message=section.message, runs=runs)
+    type_name, _colon, message = section.headline.partition(": ")
+    return ShownSection(link=section.link, type=type_name, message=message, runs=runs)
 
 
 def _frame(frame: Frame, *, found: dict[str, list[tuple[str, str]]]) -> ShownFrame:
     return ShownFrame(
         path=shortened(frame.filename),
-        line=frame.line,
+        line=frame.lineno,
         function=frame.function,
-        code=highlighted(frame.source[:MAX_SOURCE], "python"),
+        code=highlighted(frame.source_line[:MAX_SOURCE], "python"),
         is_own=frame.is_own,
-        locals=found.get(f"{frame.filename}:{frame.line}", []),
+        locals=found.get(f"{frame.filename}:{frame.lineno}", []),
     )
 
 

@@ -17,7 +17,7 @@ RULE = "─" * 72
 
 
 def plain(issue: OperationalIssue, occurrence: Occurrence | None, *, with_payload: bool, url: str = "") -> str:
-    """Return the issue as text: a head, then a headed block for each thing there is; control characters are spelt out."""
+    """Return the issue as text: a head, then a headed block for each part; control characters are spelt out."""
     facts = dict(page.facts(issue, occurrence))
     width = max(map(len, facts))
     head = [issue.name, RULE, *(f"{name.ljust(width)}  {value}" for name, value in facts.items())]
