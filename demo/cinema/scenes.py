@@ -1,7 +1,7 @@
 """What the demo plays: the tasks that it sends, and the issues that must be there afterwards.
 
 A round's scenes are sent together, and the next round begins when all that this one expects is there. A scene that
-needs what an earlier one left behind (a return, a cleared condition, a requeue) belongs in a later round.
+needs what an earlier one left behind (a return, a cleared condition) belongs in a later round.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from demo.cinema import failing, tasks
+from issue_tracker.models import OperationalIssue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    from issue_tracker.models import OperationalIssue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +29,8 @@ class Expected:
     says: str = ""
     """A part of the message."""
     status: str = ""
+    is_returned: bool = False
+    """True: it must be the return of an earlier issue."""
 
     def fits(self, issue: OperationalIssue) -> bool:
         """Return whether an issue is the one expected."""
@@ -38,12 +39,13 @@ class Expected:
             and issue.occurrence_count >= self.count
             and self.says in issue.error_message
             and self.status in ("", issue.status)
+            and self.is_returned <= issue.is_returned
         )
 
     def __str__(self) -> str:
         """Say it in words, for the message that it is missing."""
         said = f', saying "{self.says}"' if self.says else ""
-        state = f", {self.status}" if self.status else ""
+        state = (f", {self.status}" if self.status else "") + (", returned" if self.is_returned else "")
         return f"{self.name} of {self.task} ({self.kind}, {self.severity}, {self.count} or more{said}{state})"
 
 
@@ -69,8 +71,8 @@ def missing(expected: Iterable[Expected], issues: Iterable[OperationalIssue]) ->
     return absent
 
 
-def _failed(task: str, name: str, *, kind: str = "failure", count: int = 1, severity: str = "error") -> Expected:
-    return Expected(name=name, task=f"demo.cinema.failing.{task}", kind=kind, count=count, severity=severity)
+def _failed(task: str, name: str, *, kind: str = "failure", **more: Any) -> Expected:
+    return Expected(name=name, task=f"demo.cinema.failing.{task}", kind=kind, **more)
 
 
 def _scraped(name: str, says: str, *, severity: str = "error") -> Expected:
@@ -81,8 +83,16 @@ def _refused(says: str) -> Expected:
     return Expected(name="TMDB API Error", task="_get_or_create_movie", says=says, count=2)
 
 
-def _empty(says: str) -> Expected:
-    return Expected(name="No Showtimes Found", task="save_showtimes_for_theater", severity="warning", says=says)
+def _empty(says: str, *, status: str) -> Expected:
+    return Expected(
+        name="No Showtimes Found", task="save_showtimes_for_theater", severity="warning", says=says, status=status
+    )
+
+
+def _fix_and_break_again() -> None:
+    """Resolve an issue, as a person does who believes it mended; the next like failure is a return."""
+    OperationalIssue.objects.filter(task="demo.cinema.failing.plain_exception").resolve()
+    failing.plain_exception.delay(theater_id=3, seats_sold=90, seats=0)
 
 
 CINEMA: Final = Scene(
@@ -92,8 +102,8 @@ CINEMA: Final = Scene(
         _scraped("Scrape Failed", "429 Too Many Requests"),
         _scraped("Scrape Failed", "500 Internal Server Error"),
         _scraped("No Date Options Found", "offers no day", severity="warning"),
-        _empty("Sin Funciones"),
-        _empty("Reabre"),
+        _empty("Sin Funciones", status="open"),
+        _empty("Reabre", status="open"),
         _refused("answered 429"),
         _refused("answered 500"),
         _refused("is not JSON"),
@@ -130,7 +140,9 @@ ROUNDS: Final[tuple[tuple[Scene, ...], ...]] = (
         ),
         Scene(
             play=lambda: failing.retry_then_success.delay("La Empleada"),
-            expected=(_failed("retry_then_success", "TimeoutError", kind="retry", severity="warning"),),
+            expected=(
+                _failed("retry_then_success", "TimeoutError", kind="retry", severity="warning", status="resolved"),
+            ),
         ),
         Scene(
             play=lambda: failing.retries_exhausted.delay(theater_id=2),
@@ -159,6 +171,16 @@ ROUNDS: Final[tuple[tuple[Scene, ...], ...]] = (
             ),
         ),
         CINEMA,
+    ),
+    (
+        Scene(
+            play=lambda: tasks.colombia_com_download_task.delay(slugs=["reabre-manizales"]),
+            expected=(_empty("Reabre", status="resolved"),),
+        ),
+        Scene(
+            play=_fix_and_break_again,
+            expected=(_failed("plain_exception", "ZeroDivisionError", is_returned=True),),
+        ),
     ),
 )
 """The rounds of the demo, in order."""

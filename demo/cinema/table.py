@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from issue_tracker.models import OperationalIssue
 
-TITLES = ("NAME", "TASK", "SEVERITY", "KIND", "COUNT", "MESSAGE")
+TITLES = ("NAME", "TASK", "SEVERITY", "KIND", "COUNT", "STATE", "MESSAGE")
 SEVERITIES = ("error", "warning", "info")
 MIN_MESSAGE_WIDTH = 24
 
@@ -35,10 +35,19 @@ def totals(issues: Sequence[OperationalIssue]) -> str:
     return f"{len(issues)} issues ({parts}), {sum(issue.occurrence_count for issue in issues)} occurrences"
 
 
+def state(issue: OperationalIssue) -> str:
+    """Say in a word what became of an issue."""
+    if issue.is_returned:
+        return f"{issue.status}, returned"
+    if issue.status == "resolved" and issue.recovered_count >= issue.occurrence_count:
+        return "cleared" if issue.kind == "report" else "recovered"
+    return issue.status
+
+
 def _row(issue: OperationalIssue) -> tuple[str, ...]:
     task = issue.task.rpartition(".")[2]
     message = " ".join(issue.error_message.split())
-    return (issue.name, task, issue.severity, issue.kind, str(issue.occurrence_count), message)
+    return (issue.name, task, issue.severity, issue.kind, str(issue.occurrence_count), state(issue), message)
 
 
 def _line(row: Sequence[str], widths: Sequence[int], left: int) -> str:

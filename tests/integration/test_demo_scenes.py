@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from demo.cinema.scenes import ROUNDS, Expected, missing
-from demo.cinema.table import table, totals
+from demo.cinema.table import state, table, totals
 from issue_tracker.models import OperationalIssue
 
 EXPECTED = Expected(name="Scrape Timeout", task="download", says="30 seconds", count=2)
@@ -52,6 +52,30 @@ def test_a_status_is_compared_when_one_is_expected() -> None:
 
     assert missing([resolved], [issue()]) == [resolved]
     assert missing([resolved], [issue(status="resolved")]) == []
+
+
+def test_a_return_is_compared_when_one_is_expected() -> None:
+    """The first issue of its kind is no return."""
+    returned = replace(EXPECTED, is_returned=True)
+
+    assert missing([returned], [issue()]) == [returned]
+    assert missing([returned], [issue(is_returned=True)]) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, "open"),
+        ({"status": "muted"}, "muted"),
+        ({"status": "resolved"}, "resolved"),
+        ({"status": "resolved", "recovered_count": 2}, "cleared"),
+        ({"status": "resolved", "recovered_count": 2, "kind": "retry"}, "recovered"),
+        ({"is_returned": True}, "open, returned"),
+    ],
+)
+def test_the_state_says_what_became_of_an_issue(values: dict[str, object], expected: str) -> None:
+    """One word, which the table shows."""
+    assert state(issue(**values)) == expected
 
 
 def test_two_that_expect_the_like_need_two_issues() -> None:

@@ -44,7 +44,7 @@ class Command(BaseCommand):
         self.stdout.write(f"\n{totals(issues)}, after {time.monotonic() - begun:.0f} s")
         if absent:
             raise CommandError("\n".join(["Not there in time:", *(f"  {one}" for one in absent)]))
-        self.stdout.write(self.style.SUCCESS(f"All {len(expected)} expected issues are there."))
+        self.stdout.write(self.style.SUCCESS(f"All {len(expected)} expectations are met."))
 
     def _wait(self, awaited: list[Expected], *, until: float) -> list[Expected]:
         """Return what is still missing when everything is there or the time is over."""
