@@ -78,6 +78,12 @@ def _retries(value: object) -> str | int:
     raise WrongTypeError('must be "all", "last", or the number of the first attempt to record (1 or more)')
 
 
+def _policies(value: object) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(k, str) and v in {"safe", "confirm", "never"} for k, v in value.items()):
+        raise WrongTypeError('must map names of tasks to "safe", "confirm" or "never"')
+    return dict(value)
+
+
 def _key(default: Any, parse: Callable[[object], Any]) -> Any:
     metadata = {"parse": parse}
     if isinstance(default, dict):
@@ -109,6 +115,8 @@ class Settings:
     """Address of the site, such as "https://example.com", for links in messages."""
     release: str = _key("", _text)
     """Version of the host's code, kept with every occurrence."""
+    requeue: dict[str, str] = _key({}, _policies)
+    """By name of a task, whether it may be sent again: "safe", "confirm" (the default), "never"."""
     own_packages: tuple[str, ...] = _key((), _texts)
     """Top-level packages that are the project's own even when they are installed into site-packages."""
     secret_keys: tuple[str, ...] = _key((), _texts)

@@ -22,7 +22,7 @@ from .event import Event, Kind, Severity
 from .models import Occurrence, OperationalIssue
 from .signals import announce, issue_opened, issue_returned, issue_unmuted
 from .statements import COLUMNS, add_to_issues, insert_occurrences
-from .stories import CONTROL_KINDS, tell
+from .stories import CONTROL_KINDS, fail_again, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -90,6 +90,7 @@ def _fold_deaths(events: list[Event], folded: Folded, *, using: str, now: dt.dat
     _store(_takers(fresh, using=using, now=now), folded, using=using, now=now)
     for event_id, occurrence in known.items():
         folded.merged += complete(occurrence, unique[event_id], using=using, now=now, folded=folded)
+    fail_again(fresh, using=using)
     folded.stored += len(fresh)
 
 

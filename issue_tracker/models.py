@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -188,3 +189,42 @@ class Occurrence(models.Model):
     def __str__(self) -> str:
         """Kind, task id and attempt."""
         return f"{self.kind} {self.task_id} attempt {self.attempt}"
+
+
+class RequeueJob(models.Model):
+    """A group of failed tasks being sent again in the background, batch by batch; it can be stopped and resumed."""
+
+    class Status(models.TextChoices):
+        """Where it stands."""
+
+        RUNNING = "running", _("Running")
+        STOPPED = "stopped", _("Stopped")
+        DONE = "done", _("Done")
+
+    issues = models.ManyToManyField(OperationalIssue, verbose_name=_("issues"), related_name="requeue_jobs")
+    status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.RUNNING)
+    created_at = models.DateTimeField(_("started"), auto_now_add=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True, default=None)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, verbose_name=_("started by"), null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    note = models.CharField(_("note"), max_length=255, blank=True, default="")
+    total_count = models.PositiveBigIntegerField(_("to send"), default=0)
+    sent_count = models.PositiveBigIntegerField(_("sent"), default=0)
+    refused_count = models.PositiveBigIntegerField(_("refused"), default=0)
+    reasons = models.JSONField(_("refused because"), blank=True, default=dict)
+    """How many were refused, by reason."""
+    last_occurrence_id = models.PositiveBigIntegerField(default=0, editable=False)
+    """Where the next batch goes on; occurrences are taken in the order of their keys."""
+    stopped_by = models.TextField(_("stopped because"), blank=True, default="")
+
+    class Meta:
+        """Newest first."""
+
+        verbose_name = _("requeue job")
+        verbose_name_plural = _("requeue jobs")
+        ordering: ClassVar = ["-id"]
+
+    def __str__(self) -> str:
+        """How far it is."""
+        return f"{self.sent_count:,} of {self.total_count:,} sent"

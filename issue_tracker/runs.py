@@ -22,6 +22,10 @@ SECOND_HAND: Final = {"told_by": "main process"}
 """Marks a report by a process that did not run the task: of two reports of one rank it is the poorer."""
 
 
+REQUEUED_HEADER: Final = "issue_tracker_requeue_of"
+"""Header of a message that was sent again: the event_id of the occurrence."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What is known of the message of a run. Args and kwargs are the real ones, or Celery's text of them from the slot."""
@@ -82,10 +86,6 @@ def end(task: Any, task_id: str) -> None:
     elif run.slot >= 0:
         _my_slots().leave(run.slot)
         run.slot = -1
-
-
-REQUEUED_HEADER: Final = "issue_tracker_requeue_of"
-"""Header of a message that was sent again: the event_id of the occurrence."""
 
 
 def is_requeued(request: Any) -> bool:
@@ -179,6 +179,7 @@ def _options(request: Any, delivery: dict[str, Any]) -> dict[str, Any]:
         "is_chord": bool(request.chord) or None,
         "is_chain": bool(request.chain) or None,
         "is_eager": bool(request.is_eager) or None,
+        "requeue_of": getattr(request, REQUEUED_HEADER, None),
     }
     return {key: value for key, value in found.items() if isinstance(value, str | int) and value not in {"", 0}}
 

@@ -25,6 +25,8 @@ CONTROL_KINDS: Final = frozenset({Kind.RECOVERED.value, Kind.CLEARED.value})
 PATIENCE_SECONDS: Final = 60.0
 """How long a recovery waits for the attempts it tells of: with countdown 0 their records may come later than its own."""
 
+MAX_REQUEUES: Final = 50
+"""How many times one task is followed back through its requeues."""
 CHUNK: Final = 500
 """Rows by key in one statement; SQLite allows 999 parameters at the least."""
 
@@ -51,11 +53,33 @@ def recover(event: Event, *, using: str, now: dt.datetime) -> bool:
     if is_patient and attempts.count() < int(event.context.get("recorded_attempts", 0)):
         return False
     issues = _mark(attempts.filter(outcome=Occurrence.Outcome.NONE), Occurrence.Outcome.RECOVERED, using=using)
-    sent_again = rows.filter(requeued_as=event.task_id).exclude(outcome__in=_GOOD)
-    issues |= _mark(sent_again, Occurrence.Outcome.SUCCEEDED, using=using)
+    sent_again = _with_origins(event.task_id, using=using)
+    issues |= _mark(rows.filter(pk__in=sent_again).exclude(outcome__in=_GOOD), Occurrence.Outcome.SUCCEEDED, using=using)
     for issue_id in sorted(issues):
         _close(issue_id, using=using, now=now, keeps_key=True)
     return True
+
+
+def _with_origins(task_id: str, *, using: str) -> list[int]:
+    """Find what this task id was sent again for, and, where that had itself been sent again, what that was for."""
+    rows = Occurrence.objects.using(using)
+    found: list[int] = []
+    wanted = rows.filter(requeued_as=task_id)
+    for _step in range(MAX_REQUEUES):
+        latest = list(wanted.values_list("pk", "options"))
+        found += [pk for pk, _options in latest]
+        origins = [options["requeue_of"] for _pk, options in latest if "requeue_of" in options]
+        if not origins:
+            break
+        wanted = rows.filter(event_id__in=origins).exclude(pk__in=found)
+    return found
+
+
+def fail_again(events: list[Event], *, using: str) -> None:
+    """Note, on what was sent again, that the new run failed too. An attempt that will be retried is no end yet."""
+    origins = [event.options["requeue_of"] for event in events if "requeue_of" in event.options and event.kind != Kind.RETRY]
+    if origins:
+        Occurrence.objects.using(using).filter(event_id__in=origins).update(outcome=Occurrence.Outcome.FAILED_AGAIN)
 
 
 def clear(event: Event, *, using: str, now: dt.datetime) -> None:
