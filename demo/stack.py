@@ -28,7 +28,7 @@ from demo import broker, upstream
 from demo.processes import ROOT, Child, StackError, free_port, start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 FOLDER: Final = Path(os.environ.get("DEMO_FOLDER", ROOT / ".demo")).absolute()
 """Where the stack keeps its files; a folder of each command below it is emptied at every start."""
@@ -59,10 +59,10 @@ class Stack:
         self.children.append(child)
         return child
 
-    def run(self, name: str, *command: str, is_shown: bool = False, **more_env: str) -> int:
+    def run(self, name: str, *command: str, is_shown: bool = False, more_env: Mapping[str, str] | None = None) -> int:
         """Run a command to its end and return its exit code; its output is shown, or kept in a log."""
         log = None if is_shown else self.folder / f"{name}.log"
-        child = start(name, command, env=self.env | more_env, log=log)
+        child = start(name, command, env={**self.env, **(more_env or {})}, log=log)
         try:
             while child.is_running:
                 self.watch()
@@ -70,10 +70,10 @@ class Stack:
         finally:
             child.stop()
 
-    def manage(self, *command: str, **more_env: str) -> None:
+    def manage(self, *command: str, more_env: Mapping[str, str] | None = None) -> None:
         """Run a command of manage.py. Raises StackError, with what it said, when it fails."""
         name = command[0]
-        if self.run(name, sys.executable, "manage.py", *command, **more_env):
+        if self.run(name, sys.executable, "manage.py", *command, more_env=more_env):
             raise StackError(f"manage.py {name} failed:\n{(self.folder / f'{name}.log').read_text(errors='replace')}")
 
     def watch(self) -> None:
@@ -209,7 +209,7 @@ def _superuser(stack: Stack) -> str:
         "createsuperuser",
         "--noinput",
         *("--username", USER, "--email", "admin@example.com"),
-        DJANGO_SUPERUSER_PASSWORD=password,
+        more_env={"DJANGO_SUPERUSER_PASSWORD": password},
     )
     return password
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from celery import shared_task
 from django.db import transaction
@@ -41,7 +41,7 @@ def chained_exception(price: str) -> int:
 
 
 @shared_task(bind=True, max_retries=3)
-def retry_then_success(self: Task, movie_name: str) -> str:
+def retry_then_success(self: Task[Any, Any], movie_name: str) -> str:
     """Fail at the first run, succeed at the second."""
     if self.request.retries == 0:
         raise self.retry(exc=TimeoutError(f"no poster of {movie_name} within 5 seconds"), countdown=0.2)
@@ -49,7 +49,7 @@ def retry_then_success(self: Task, movie_name: str) -> str:
 
 
 @shared_task(bind=True, max_retries=2)
-def retries_exhausted(self: Task, theater_id: int) -> None:
+def retries_exhausted(self: Task[Any, Any], theater_id: int) -> None:
     """Fail at every run."""
     raise self.retry(exc=ConnectionError(f"box office of theater {theater_id} refused the connection"), countdown=0.2)
 
@@ -73,9 +73,9 @@ def killed_child(theater_id: int) -> None:
 
 
 @shared_task(bind=True)
-def killed_and_handed_back(self: Task, theater_id: int) -> str:
+def killed_and_handed_back(self: Task[Any, Any], theater_id: int) -> str:
     """Kill its own process at the first run; acknowledged late, it is handed back, without any signal of Celery's."""
-    if not self.request.delivery_info.get("redelivered"):
+    if not (self.request.delivery_info or {}).get("redelivered"):
         os.kill(os.getpid(), signal.SIGKILL)
     return "ran to its end when it was handed back"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import traceback
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from celery import shared_task
@@ -34,7 +34,7 @@ class NoTheaterReadError(Exception):
 
 
 @shared_task(bind=True, max_retries=1)
-def colombia_com_download_task(self: Task, slugs: Sequence[str] | None = None) -> int:
+def colombia_com_download_task(self: Task[Any, Any], slugs: Sequence[str] | None = None) -> int:
     """Scrape and save the showtimes of all theaters, or of those named; returns how many showtimes were saved.
 
     When not one theater could be read, it retries once, SCRAPE_RETRY_SECONDS later, and then fails.

@@ -84,7 +84,7 @@ def test_too_many_requests_says_when_to_come_back(client: httpx.Client) -> None:
 
 
 def test_a_quiet_theater_has_showtimes_at_the_second_visit() -> None:
-    """The condition that clears itself: a visit asks for two days' pages, and they are empty at the first visit only."""
+    """The condition that clears itself: a visit asks for two days' pages; they are empty at the first only."""
     with upstream.running() as server, httpx.Client(base_url=server.url, trust_env=False) as client:
         pages = [client.get("/cine/reabre-manizales-s36").text for _page in range(4)]
 
