@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from demo.processes import Child, StackError, free_port, start
 
@@ -75,14 +77,15 @@ def program() -> str:
 @contextmanager
 def _shared(url: str) -> Iterator[Broker]:
     try:
-        redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5).ping()
+        with _client(url, timeout_seconds=5) as client:
+            client.ping()
     except (redis.RedisError, ValueError, OSError) as error:
         raise StackError(f"REDIS_URL names no Redis that answers at {_place(url)}: {error}") from error
     prefix = f"issue-tracker-demo-{secrets.token_hex(4)}:"
     try:
         yield Broker(url=url, key_prefix=prefix)
     finally:
-        with suppress(redis.RedisError), redis.Redis.from_url(url, socket_timeout=5) as client:
+        with suppress(redis.RedisError), _client(url, timeout_seconds=5) as client:
             for key in client.scan_iter(match=f"{prefix}*", count=1000):
                 client.delete(key)
 
@@ -109,12 +112,19 @@ def _launch(folder: Path) -> Broker:
 
 def _is_answering(broker: Broker) -> bool:
     deadline = time.monotonic() + MAX_START_SECONDS
-    with redis.Redis.from_url(broker.url, socket_timeout=1) as client:
+    with _client(broker.url, timeout_seconds=1) as client:
         while time.monotonic() < deadline and broker.child and broker.child.is_running:
             with suppress(redis.RedisError):
                 return bool(client.ping())
             time.sleep(0.05)
     return False
+
+
+def _client(url: str, *, timeout_seconds: float) -> redis.Redis:
+    """Return a client that asks once: left alone it tries for seconds, with growing pauses, what we try again ourselves."""
+    return redis.Redis.from_url(
+        url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds, retry=Retry(NoBackoff(), 0)
+    )
 
 
 def _place(url: str) -> str:

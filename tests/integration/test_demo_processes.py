@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import threading
 from contextlib import ExitStack
@@ -88,8 +89,8 @@ def test_the_broker_wants_its_password_and_is_gone_afterwards(tmp_path: Path, mo
         with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
             stranger.ping()
 
-    with redis.Redis(port=port) as stranger, pytest.raises(redis.ConnectionError):
-        stranger.ping()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), 1)
 
 
 def test_a_shared_redis_keeps_what_others_keep_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
