@@ -79,7 +79,7 @@ def why_not(occurrence: Occurrence) -> str:
     if occurrence.outcome in {Occurrence.Outcome.RECOVERED, Occurrence.Outcome.SUCCEEDED}:
         return "it succeeded in the end"
     if name not in registered(current_app._get_current_object()):
-        return f"this project has no task named {name}"
+        return f"no task named {name} is registered in this process (does the project's __init__.py import its Celery app?)"
     if policy_of(name) == "never":
         return f"the task {name} is set to be never sent again"
     return ""
