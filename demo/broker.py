@@ -121,7 +121,7 @@ def _is_answering(broker: Broker) -> bool:
 
 
 def _client(url: str, *, timeout_seconds: float) -> redis.Redis:
-    """Return a client that asks once: left alone it tries for seconds, with growing pauses, what we try again ourselves."""
+    """Return a client that asks once: left alone it repeats for seconds what we repeat ourselves."""
     return redis.Redis.from_url(
         url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds, retry=Retry(NoBackoff(), 0)
     )
