@@ -81,7 +81,7 @@ chaos: $(VENV)/dev.stamp ## the long run of random kills and faults
 	@$(RUN) -m tests acceptance -- -m acceptance -k chaos $(ARGS)
 
 docs: $(VENV)/docs.stamp ## build the documentation into site/
-	@$(RUN) -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet
 
 clean: ## remove everything that these verbs made
 	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .demo
