@@ -52,7 +52,7 @@ class Outcome:
     """Why it was not run, when it was not."""
     seconds: float = 0.0
     passed: int = 0
-    failed: int = 0
+    failures: list[str] = field(default_factory=list)
     skips: list[str] = field(default_factory=list)
 
 
@@ -127,12 +127,12 @@ def _environment(leg: Leg) -> dict[str, str]:
 
 def _count(outcome: Outcome, report: Path) -> None:
     for case in ElementTree.parse(report).iter("testcase"):  # noqa: S314  written by the pytest that we started
+        name = f"{case.get('classname', '').rpartition('.')[2]}::{case.get('name')}"
         skipped = case.find("skipped")
         if skipped is not None:
-            name = f"{case.get('classname', '').rpartition('.')[2]}::{case.get('name')}"
             outcome.skips.append(f"{name}: {skipped.get('message')}")
         elif case.find("failure") is not None or case.find("error") is not None:
-            outcome.failed += 1
+            outcome.failures.append(name)
         else:
             outcome.passed += 1
 
@@ -140,13 +140,24 @@ def _count(outcome: Outcome, report: Path) -> None:
 def _print_table(outcomes: list[Outcome]) -> None:
     print(f"\n{'leg':<26}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
     for outcome in outcomes:
-        counts = f"{outcome.passed:>8}{outcome.failed:>8}{len(outcome.skips):>9}{outcome.seconds:>9.1f}"
+        counts = f"{outcome.passed:>8}{len(outcome.failures):>8}{len(outcome.skips):>9}{outcome.seconds:>9.1f}"
         print(f"{outcome.leg.title:<26}" + (f"  not run: {outcome.reason}" if outcome.reason else counts))
-    skips = [f"{outcome.leg.title}: {skip}" for outcome in outcomes for skip in outcome.skips]
+    failures = [f"{outcome.leg.title}: {line}" for outcome in outcomes for line in _failures_of(outcome)]
     missing = [f"{outcome.leg.title}: not run: {outcome.reason}" for outcome in outcomes if outcome.reason]
-    print("\nSkipped, and why:" if skips or missing else "\nNothing was skipped.")
-    for line in (*missing, *skips):
-        print(f"  {line}")
+    skips = [f"{outcome.leg.title}: {skip}" for outcome in outcomes for skip in outcome.skips]
+    _print_lines("Failed:", failures)
+    _print_lines("Skipped, and why:", missing + skips)
+
+
+def _failures_of(outcome: Outcome) -> list[str]:
+    """Return the tests that failed; where pytest itself did, say so."""
+    unexplained = outcome.code and not outcome.failures
+    return [f"pytest ended with {outcome.code}"] if unexplained else outcome.failures
+
+
+def _print_lines(title: str, lines: list[str]) -> None:
+    if lines:
+        print("\n".join(["", title, *(f"  {line}" for line in lines)]))
 
 
 if __name__ == "__main__":
