@@ -11,13 +11,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import threading
 import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from .locks import ProcessLock
 from .private_files import create_private_file, prepare_directory
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Slots:
     def __init__(self, directory: Path) -> None:
         """Name the directory; the file is made by the first task."""
         self._directory = directory
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         self._pid = 0
         self._fd = -1
         self._free: deque[int] = deque()
@@ -100,6 +100,7 @@ class Slots:
                 return
             prepare_directory(self._directory)
             path = self._directory / f"{os.getpid()}-{time.time_ns()}.new"
+            _own.add((os.getpid(), path.stem))
             create_private_file(path)
             self._fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
             fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -151,8 +152,12 @@ def _is_gone(path: Path) -> bool:
     return True
 
 
+_own: set[tuple[int, str]] = set()
+"""Process id and stem of the files that this process made; the pid alone may have been another process's before."""
+
+
 def _is_own(path: Path) -> bool:
-    return path.name.startswith(f"{os.getpid()}-")
+    return (os.getpid(), path.stem) in _own
 
 
 def _runs(path: Path) -> list[Run]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,16 +21,22 @@ class PrivateDirectoryError(OSError):
 def prepare_directory(directory: Path) -> None:
     """Create the directory with mode 0700, or check the one that is there.
 
-    Raises PrivateDirectoryError when it is a symlink, belongs to another user, or others may write to it.
+    Raises PrivateDirectoryError when it is a symlink, belongs to another user, or others may write to it; also when another
+    user made a directory on the way to it where anybody may (/tmp, /var/tmp).
     """
     try:
+        _check_parents(directory)
         os.makedirs(directory.parent, mode=0o700, exist_ok=True)
-        os.mkdir(directory, mode=0o700)
-    except FileExistsError:
-        pass
-    except OSError as error:
-        raise PrivateDirectoryError(f"{directory} can't be created: {error.strerror}. Set SPOOL_DIR to a directory this user may write to.") from error
-    _check(directory)
+        with suppress(FileExistsError):
+            os.mkdir(directory, mode=0o700)
+        _check(directory)
+    except PrivateDirectoryError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise PrivateDirectoryError(
+            f"{directory} can't be created: {reason}. Set SPOOL_DIR to a directory this user may write to."
+        ) from error
 
 
 def problem_of(directory: Path) -> str:
@@ -49,6 +56,18 @@ def create_private_file(path: Path) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise PrivateDirectoryError(f"{path} can't be opened: {error.strerror}. Check its owner and the free disk, or set SPOOL_DIR.") from error
+
+
+def _check_parents(directory: Path) -> None:
+    for parent in directory.parents:
+        above = parent.parent
+        if not parent.exists() or not os.stat(above).st_mode & stat.S_IWOTH:
+            continue  # not there yet, or only those who own the directory above could have made it
+        owner = os.lstat(parent).st_uid
+        if owner not in {os.getuid(), 0}:
+            raise PrivateDirectoryError(
+                f"{parent} was made by user id {owner} where anybody may make one. Remove it, or set another SPOOL_DIR."
+            )
 
 
 def _check(directory: Path) -> None:

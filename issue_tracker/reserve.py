@@ -7,15 +7,14 @@ Processes share it under a POSIX lock; a kill in mid-write can cost the entry be
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import struct
-import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from .locks import ProcessLock, lock_record
 from .private_files import create_private_file, prepare_directory
 
 if TYPE_CHECKING:
@@ -29,6 +28,10 @@ SLOTS: Final = 251
 _HEADER: Final = struct.Struct("<QQH64s")
 """Seen, drained, length of the stub, key."""
 MAX_STUB_BYTES: Final = SLOT_BYTES - _HEADER.size
+MAX_SEEN: Final = 2**48
+"""More failures of one fingerprint than that are a damaged count."""
+BUSY_SECONDS: Final = 2.0
+"""How long a task waits for another process's write here, which takes microseconds, before its failure goes uncounted."""
 OTHERS: Final = "others"
 """The reason under which failures are counted that found no slot."""
 
@@ -52,7 +55,7 @@ class Reserve:
         """Name the reserve; the file is made by `prepare` or by the first use."""
         self.path = directory / "reserve"
         self._directory = directory
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
 
     def prepare(self) -> None:
         """Allocate the file (1 MiB). Called while all is well, since later there may be no room."""
@@ -90,14 +93,16 @@ class Reserve:
             return _reasons(fd)
 
     def has_entries(self) -> bool:
-        """Tell whether something waits for the drain; one read of 1 MiB only when the file was ever used."""
-        return bool(self._size()) and any(self.entries())
+        """Tell whether something waits for the drain."""
+        return bool(self.entries())
 
     def entries(self) -> list[Entry]:
-        """Return what waits for the drain."""
+        """Return what waits for the drain. Reads one byte as long as nothing was ever counted, else 250 pages."""
         if not self._size():
             return []
         with self._locked() as fd:
+            if not os.pread(fd, 1, 0).strip(b"\0"):
+                return []
             found = (_read(fd, slot) for slot in range(1, SLOTS))
             return [entry for entry, _key in found if entry.seen > entry.drained]
 
@@ -122,7 +127,7 @@ class Reserve:
         with self._lock:
             fd = os.open(self.path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
-                fcntl.lockf(fd, fcntl.LOCK_EX)
+                lock_record(fd, within_seconds=BUSY_SECONDS)
                 yield fd
             finally:
                 os.close(fd)
@@ -139,8 +144,11 @@ def _allocate(fd: int) -> None:
 
 
 def _read(fd: int, slot: int) -> tuple[Entry, bytes]:
-    page = os.pread(fd, SLOT_BYTES, slot * SLOT_BYTES)
+    """Read a slot; one that nobody of ours has written (a damaged or cut file) counts as empty."""
+    page = os.pread(fd, SLOT_BYTES, slot * SLOT_BYTES).ljust(SLOT_BYTES, b"\0")
     seen, drained, length, key = _HEADER.unpack_from(page)
+    if not drained <= seen < MAX_SEEN or length > MAX_STUB_BYTES:
+        seen = drained = length = 0
     return Entry(slot=slot, stub=page[_HEADER.size : _HEADER.size + length], seen=seen, drained=drained), key
 
 
@@ -149,11 +157,12 @@ def _add(fd: int, key: bytes, stub: bytes) -> bool:
     start = sum(key) % (SLOTS - 1)
     for step in range(SLOTS - 1):
         slot = 1 + (start + step) % (SLOTS - 1)
-        seen, drained, length, there = _HEADER.unpack(os.pread(fd, _HEADER.size, slot * SLOT_BYTES))
-        if seen and there == padded:
-            os.pwrite(fd, _HEADER.pack(seen + 1, drained, length, padded), slot * SLOT_BYTES)
+        entry, there = _read(fd, slot)
+        if entry.seen and there == padded:
+            header = _HEADER.pack(entry.seen + 1, entry.drained, len(entry.stub), padded)
+            os.pwrite(fd, header, slot * SLOT_BYTES)
             return True
-        if not seen:
+        if not entry.seen:
             body = stub if len(stub) <= MAX_STUB_BYTES else b""
             os.pwrite(fd, _HEADER.pack(1, 0, len(body), padded) + body, slot * SLOT_BYTES)
             return True
@@ -164,9 +173,9 @@ def _reasons(fd: int) -> dict[str, int]:
     page = os.pread(fd, SLOT_BYTES, 0).rstrip(b"\0")
     try:
         found = json.loads(page or b"{}")
-    except ValueError:
+        return {str(reason): int(number) for reason, number in found.items()}
+    except (ValueError, TypeError, AttributeError):  # damaged, or something else
         return {}
-    return {str(reason): int(number) for reason, number in found.items()}
 
 
 def _add_reason(fd: int, reason: str, number: int) -> None:

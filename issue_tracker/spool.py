@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-import sys
 import threading
 import time
 from contextlib import closing, suppress
@@ -21,8 +20,12 @@ from typing import TYPE_CHECKING, Any, Final
 from django.conf import settings
 
 from . import conf
+from .bounds import PAGE_BYTES, log_of, may_shrink, reason_to_refuse, shrink, size_and_time
+from .complaints import complain
+from .locks import ProcessLock, around_forks, directory_locked
 from .private_files import PrivateDirectoryError, create_private_file, prepare_directory
 from .reserve import Reserve
+from .salvage import corrupt_files, is_damage, set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,23 +33,12 @@ if TYPE_CHECKING:
 FILE_NAME: Final = "records.sqlite3"
 BUSY_SECONDS: Final = 5.0
 """How long an append waits for another process's write. The drain holds the lock for a few milliseconds a batch."""
+FORK_SECONDS: Final = 1.0
+"""How long a fork waits for an append of another thread."""
 CHECK_EVERY_APPENDS: Final = 64
 """The bounds on size and free disk are looked at once in so many appends of a process."""
-MIN_FREE_BYTES: Final = 64 * 1024 * 1024
-"""Disk that is left to the host in any case (or 5 % of the disk when that is more), as journald leaves it."""
-MIN_FREE_SHARE: Final = 0.05
-CHECKPOINT_BYTES: Final = 4 * 1024 * 1024
-"""WAL size from which the drain writes it back into the database file."""
-MAX_LOG_BYTES: Final = 64 * 1024 * 1024
-"""WAL size from which an append writes it back itself, because nobody drains. Once in about 14,000 appends."""
 MAX_QUARANTINED: Final = 1_000
 """Refused records kept for a look, newest; older ones are counted as discards."""
-
-PAGE_BYTES: Final = 1024
-"""Small pages: an append rewrites two or three of them. 20 µs and 5 KB of log for a record of 2.5 KB, against 47 µs and 12 KB
-with SQLite's usual 4,096 (measured)."""
-VACUUM_BYTES: Final = 16 * 1024 * 1024
-"""An emptied spool whose file is larger gives its room back."""
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS record (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
@@ -79,12 +71,17 @@ class Spool:
         self._sync = sync
         self._max_bytes = max_bytes
         self._max_records = max_records
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         self._connection: sqlite3.Connection | None = None
         self._owner = (0, 0, 0)
+        """Process, device and inode of the file that is open."""
+        self._opened_count = self._claimed_from = 0
+        """Which opening the last claim read from: an inode may be given to the next file once the last one is closed."""
+        self._forking_thread = 0
         self._abandoned: list[sqlite3.Connection] = []
         self._appends = 0
         self._is_full = ""
+        around_forks(self)
 
     # ---- capture's side
 
@@ -99,7 +96,13 @@ class Spool:
                 if reason := self._refusal(connection):
                     self.reserve.take_in(key=key, stub=stub(), reason=reason)
                     return False
-                connection.execute("INSERT INTO record(body) VALUES (?)", (body,))
+                try:
+                    connection.execute("INSERT INTO record(body) VALUES (?)", (body,))
+                except sqlite3.DatabaseError as error:
+                    if not is_damage(error):
+                        raise
+                    self._replace()
+                    self._open().execute("INSERT INTO record(body) VALUES (?)", (body,))
             return True
         except Exception as error:  # noqa: BLE001  the capture path must not raise whatever the disk does
             self._give_up(error, key=key, stub=stub)
@@ -112,22 +115,26 @@ class Spool:
         found: list[Record] = []
         size = 0
         with self._reading() as connection:
-            rows = connection.execute("SELECT id, body FROM record WHERE id > ? ORDER BY id LIMIT ?", (after, max_records))
-            with closing(rows):
+            # Cast, since a flipped bit can turn the blob into a text, or a NULL, that only this record may suffer from.
+            query = "SELECT id, coalesce(CAST(body AS BLOB), x'') FROM record WHERE id > ? ORDER BY id LIMIT ?"
+            self._claimed_from = self._opened_count
+            with closing(connection.execute(query, (after, max_records))) as rows:
                 for record_id, body in rows:
                     size += len(body)
                     if found and size > max_bytes:
                         break
-                    found.append(Record(id=record_id, body=bytes(body)))
+                    found.append(Record(id=record_id, body=body))
         return found
 
     def ack(self, *, through: int) -> None:
         """Forget all records up to the id `through`, the last of a claimed batch.
 
-        Ids are given in order of commit, and start again when the spool is empty: so only one process may drain at a time.
+        Ids are given in order of commit, and start again when the spool is empty: so only one process may drain at a time,
+        and a file that took the place of the claimed one is left alone.
         """
         with self._reading() as connection:
-            connection.execute("DELETE FROM record WHERE id <= ?", (through,))
+            if self._opened_count == self._claimed_from:
+                connection.execute("DELETE FROM record WHERE id <= ?", (through,))
         self._checkpoint()
 
     def quarantine(self, record: Record, *, reason: str) -> None:
@@ -149,11 +156,9 @@ class Spool:
 
     def is_empty(self) -> bool:
         """Tell whether nothing waits, without opening a database that isn't there."""
-        if not self.path.exists():
-            return not self.reserve.has_entries()
-        with self._reading() as connection:
-            waiting: bool = connection.execute("SELECT EXISTS (SELECT 1 FROM record)").fetchone()[0]
-        return not waiting and not self.reserve.has_entries()
+        if self._number("SELECT EXISTS (SELECT 1 FROM record)"):
+            return False
+        return not self.reserve.has_entries() and not corrupt_files(self.directory)
 
     def depth(self) -> int:
         """Count the records that wait."""
@@ -173,13 +178,9 @@ class Spool:
 
     def stamp(self) -> tuple[int, ...]:
         """Return a value that changes whenever something was written; two `stat` calls, no lock."""
-        return tuple(part for path in (self._wal, self.reserve.path) for part in _size_and_time(path))
+        return tuple(part for path in (log_of(self.path), self.reserve.path) for part in size_and_time(path))
 
     # ---- one connection a process
-
-    @property
-    def _wal(self) -> Path:
-        return self.path.with_name(FILE_NAME + "-wal")
 
     def _open(self) -> sqlite3.Connection:
         pid = os.getpid()
@@ -188,10 +189,13 @@ class Spool:
         if self._connection is not None:
             self._abandon(pid)
         prepare_directory(self.directory)
-        create_private_file(self.path)
-        self._connection = self._connect()
+        with suppress(OSError):
+            self.reserve.prepare()
+        with directory_locked(self.directory, within_seconds=BUSY_SECONDS):
+            self._connection = self._connect_anew()
         status = os.stat(self.path)
         self._owner = (pid, status.st_dev, status.st_ino)
+        self._opened_count += 1
         self._is_full, self._appends = "", 0
         return self._connection
 
@@ -213,17 +217,27 @@ class Spool:
             with suppress(sqlite3.Error):
                 connection.close()
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect_anew(self) -> sqlite3.Connection:
         try:
-            return self._configure(sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False))
+            return self._connect()
         except sqlite3.DatabaseError as error:
-            if not _is_corrupt(error):
+            if not is_damage(error):
                 raise
-            self._set_aside()
-            create_private_file(self.path)
-            return self._configure(sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False))
+            set_aside(self.path)
+            self.reserve.count("spool corrupt", 1)
+            return self._connect()
 
-    def _configure(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+    def _connect(self) -> sqlite3.Connection:
+        create_private_file(self.path)
+        connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            self._configure(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _configure(self, connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if self._sync == 'full' else 'NORMAL'}")
@@ -231,15 +245,30 @@ class Spool:
         connection.execute("PRAGMA cache_size = -256")
         connection.execute("PRAGMA journal_size_limit = 16777216")
         connection.executescript(_SCHEMA)
-        return connection
 
-    def _set_aside(self) -> None:
-        """Move a corrupt spool out of the way, so that the next record finds a sound one."""
-        for suffix in ("", "-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                os.replace(f"{self.path}{suffix}", self.directory / f"corrupt-{FILE_NAME}{suffix}")
-        self.reserve.count("spool corrupt", 1)
-        complain(f"the spool {self.path} was corrupt and was set aside as corrupt-{FILE_NAME}; look at it with sqlite3 .recover")
+    def _replace(self) -> None:
+        """Set the open file aside, unless another process did so already."""
+        with directory_locked(self.directory, within_seconds=BUSY_SECONDS):
+            is_still_there = self._is_same_file()
+            self._abandon(os.getpid())
+            if is_still_there:
+                set_aside(self.path)
+                self.reserve.count("spool corrupt", 1)
+
+    def before_fork(self) -> None:
+        """Close the connection: a child that inherits it shares SQLite's notes of its locks, which no child has.
+
+        Measured: such a child loses what it appends once the parent closes, as the log is then deleted under it.
+        """
+        if self._lock.acquire(timeout_seconds=FORK_SECONDS):
+            self._forking_thread = threading.get_ident()
+            self._abandon(os.getpid())
+
+    def after_fork(self) -> None:
+        """Go on in the parent."""
+        if self._forking_thread == threading.get_ident():
+            self._forking_thread = 0
+            self._lock.release()
 
     def _reading(self) -> _Locked:
         return _Locked(self)
@@ -255,44 +284,24 @@ class Spool:
 
     def _refusal(self, connection: sqlite3.Connection) -> str:
         if self._appends % CHECK_EVERY_APPENDS == 0 or self._is_full:
-            self._is_full = self._look_at_bounds(connection)
+            self._is_full = reason_to_refuse(
+                connection, self.path, max_records=self._max_records, max_bytes=self._max_bytes
+            )
         self._appends += 1
         return self._is_full
 
-    def _look_at_bounds(self, connection: sqlite3.Connection) -> str:
-        last = connection.execute("SELECT max(id) FROM record").fetchone()[0] or 0
-        first = connection.execute("SELECT min(id) FROM record").fetchone()[0] or 1
-        if last - first + 1 >= self._max_records:
-            return "spool full"
-        used = connection.execute("PRAGMA page_count").fetchone()[0] - connection.execute("PRAGMA freelist_count").fetchone()[0]
-        if used * PAGE_BYTES >= self._max_bytes:
-            return "spool full"
-        if _size_and_time(self._wal)[0] > MAX_LOG_BYTES:
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        disk = os.statvfs(self.directory)
-        if disk.f_bavail * disk.f_frsize < max(MIN_FREE_BYTES, MIN_FREE_SHARE * disk.f_blocks * disk.f_frsize):
-            return "disk full"
-        return ""
-
     def _checkpoint(self) -> None:
-        """Write the log back. PASSIVE lets appends go on; a log that keeps growing is cut with a short lock."""
-        size = _size_and_time(self._wal)[0]
-        if size < CHECKPOINT_BYTES:
-            return
-        with self._reading() as connection:
-            is_empty = not connection.execute("SELECT EXISTS (SELECT 1 FROM record)").fetchone()[0]
-            if is_empty and _size_and_time(self.path)[0] > VACUUM_BYTES:
-                connection.execute("VACUUM")
-            mode = "TRUNCATE" if is_empty or size > 8 * CHECKPOINT_BYTES else "PASSIVE"
-            connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+        if may_shrink(self.path):
+            with self._reading() as connection:
+                shrink(connection, self.path)
 
     def _give_up(self, error: Exception, *, key: str, stub: Callable[[], bytes]) -> None:
-        if isinstance(error, sqlite3.DatabaseError) and _is_corrupt(error):
-            with self._lock:
-                self._abandon(os.getpid())
         reason = "directory unusable" if isinstance(error, PrivateDirectoryError) else f"spool: {type(error).__name__}"
-        kept = self.reserve.take_in(key=key, stub=stub(), reason=reason)
-        complain(f"{error} ({self.directory}); {'kept in the reserve' if kept else 'only counted'}")
+        try:
+            is_kept = self.reserve.take_in(key=key, stub=stub(), reason=reason)
+        except Exception:  # noqa: BLE001  the last resort must not raise either
+            is_kept = False
+        complain(f"{error} ({self.directory}); {'kept in the reserve' if is_kept else 'lost, the reserve fails too'}")
 
 
 class _Locked:
@@ -308,16 +317,28 @@ class _Locked:
         except (OSError, sqlite3.Error) as error:
             self._spool._lock.release()
             raise SpoolError(f"The spool {self._spool.directory} can't be opened: {error}.") from error
+        except BaseException:
+            self._spool._lock.release()
+            raise
 
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
         try:
+            if error is not None:
+                self._undo()
             if isinstance(error, sqlite3.Error):
-                if _is_corrupt(error):
-                    self._spool._abandon(os.getpid())
-                    self._spool._set_aside()
+                if is_damage(error):
+                    with suppress(OSError):
+                        self._spool._replace()
                 raise SpoolError(f"The spool {self._spool.path} failed: {error}.") from error
         finally:
             self._spool._lock.release()
+
+    def _undo(self) -> None:
+        """End a transaction that failed half-way: what is appended next would be part of it, and lost with the process."""
+        connection = self._spool._connection
+        if connection is not None and connection.in_transaction:
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
 
 
 _spools: dict[tuple[Any, ...], Spool] = {}
@@ -332,10 +353,12 @@ def current() -> Spool:
     chosen = conf.current()
     database = settings.DATABASES.get(chosen.database, {})
     name, host, port = (str(database.get(part) or "") for part in ("NAME", "HOST", "PORT"))
-    key = (chosen.spool_dir, name, host, port, os.getpid() if "memory" in name else 0)
-    found = _spools.get(key)
+    is_in_memory = "sqlite" in str(database.get("ENGINE", "")) and (name == ":memory:" or "mode=memory" in name)
+    key = (chosen.spool_dir, name, host, port, os.getpid() if is_in_memory else 0)
+    bounds = (chosen.spool_sync, chosen.spool_max_bytes, chosen.spool_max_records)
+    found = _spools.get((*key, *bounds))
     if found is None:
-        found = _spools[key] = Spool(
+        found = _spools[*key, *bounds] = Spool(
             conf.spool_root() / _directory_name(key, database),
             sync=chosen.spool_sync,
             max_bytes=chosen.spool_max_bytes,
@@ -346,35 +369,8 @@ def current() -> Spool:
 
 def _directory_name(key: tuple[Any, ...], database: dict[str, Any]) -> str:
     engine = str(database.get("ENGINE", ""))
-    name = os.path.abspath(key[1]) if "sqlite" in engine and "memory" not in key[1] else key[1]
+    name = os.path.abspath(key[1]) if "sqlite" in engine and not key[4] else key[1]
     project = str(getattr(settings, "ROOT_URLCONF", ""))
     digest = hashlib.sha256("\x1f".join(map(str, (project, engine, name, *key[2:]))).encode()).hexdigest()[:12]
     readable = "".join(c if c.isalnum() else "-" for c in os.path.basename(name))[-40:].strip("-")
     return f"{readable or 'spool'}-{digest}"
-
-
-_last_complaint = {"at": 0.0, "held": 0}
-
-
-def complain(text: str) -> None:
-    """Say on stderr, at most once in ten seconds, what is wrong with collecting; names no captured value."""
-    now = time.monotonic()
-    if now - _last_complaint["at"] < 10 and _last_complaint["at"]:
-        _last_complaint["held"] += 1
-        return
-    more = f" ({_last_complaint['held']} more like it)" if _last_complaint["held"] else ""
-    _last_complaint.update(at=now, held=0)
-    with suppress(Exception):
-        sys.stderr.write(f"issue_tracker: {text}{more}\n")
-
-
-def _is_corrupt(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-
-
-def _size_and_time(path: Path) -> tuple[int, int]:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return 0, 0
-    return status.st_size, status.st_mtime_ns

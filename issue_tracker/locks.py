@@ -1,0 +1,138 @@
+"""Locks that can't stop anybody for good: free again in a forked child, and waited for with a deadline between processes.
+
+Left of the seam; standard library only.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, Protocol
+from weakref import WeakSet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+RETRY_SECONDS: Final = 0.002
+"""Between two tries of a lock that another process holds. They hold it for microseconds."""
+
+
+class ProcessLock:
+    """A lock between the threads of one process. A child forked while it was held finds it free: its holder is not there."""
+
+    __slots__ = ("__weakref__", "_lock")
+
+    def __init__(self) -> None:
+        """Make it free."""
+        self.renew()
+        _all.add(self)
+
+    def renew(self) -> None:
+        """Make it free, whoever holds it."""
+        self._lock = threading.Lock()
+
+    def acquire(self, *, timeout_seconds: float = -1) -> bool:
+        """Take it; returns False when that was not possible in time."""
+        return self._lock.acquire(timeout=timeout_seconds)
+
+    def release(self) -> None:
+        """Give it back."""
+        self._lock.release()
+
+    def __enter__(self) -> None:
+        """Take it."""
+        self._lock.acquire()
+
+    def __exit__(self, *_error: object) -> None:
+        """Give it back."""
+        self._lock.release()
+
+
+_all: WeakSet[ProcessLock] = WeakSet()
+
+
+def _renew_all() -> None:
+    for lock in list(_all):
+        lock.renew()
+
+
+class Forkable(Protocol):
+    """What has to be put in order before this process forks."""
+
+    def before_fork(self) -> None:
+        """Get ready; the child begins with what this leaves."""
+
+    def after_fork(self) -> None:
+        """Go on in the parent."""
+
+
+_forkables: WeakSet[Forkable] = WeakSet()
+
+
+def around_forks(thing: Forkable) -> None:
+    """Call `before_fork` and `after_fork` of an object, while it lives, at every fork of this process."""
+    _forkables.add(thing)
+
+
+def _before_fork() -> None:
+    for thing in list(_forkables):
+        thing.before_fork()
+
+
+def _after_fork() -> None:
+    for thing in list(_forkables):
+        thing.after_fork()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_renew_all)
+
+
+def lock_record(fd: int, *, within_seconds: float) -> None:
+    """Take the POSIX lock of an open file, which ends with the process or with any `close` of the file.
+
+    Raises TimeoutError when another process, a stopped one perhaps, holds it for longer.
+    """
+    deadline = time.monotonic() + within_seconds
+    while True:
+        try:
+            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError:
+            if time.monotonic() >= deadline:
+                raise TimeoutError(f"another process has held a lock for {within_seconds:g} s; is it stopped?") from None
+        time.sleep(RETRY_SECONDS)
+
+
+@contextmanager
+def directory_locked(directory: Path, *, within_seconds: float) -> Iterator[None]:
+    """Keep other processes, and threads, out of a block by a lock on the directory. Raises TimeoutError as `lock_record`."""
+    deadline = time.monotonic() + within_seconds
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        while not _flock(fd):
+            if time.monotonic() >= deadline:
+                raise TimeoutError(f"another process has held {directory} for {within_seconds:g} s; is it stopped?")
+            time.sleep(RETRY_SECONDS)
+        yield
+    finally:
+        unlock(fd)
+
+
+def unlock(fd: int) -> None:
+    """Give a `flock` back and close. The close alone would not do: a child forked meanwhile holds the same open file."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_UN)
+    finally:
+        os.close(fd)
+
+
+def _flock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
