@@ -8,12 +8,14 @@ receiver half-way would end the child without its record; one swallowed would le
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from .spool import complain, current
+from .complaints import complain
+from .spool import current
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,6 +25,9 @@ T = TypeVar("T")
 _NAMES: Final = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGALRM")
 _HELD_BACK: Final = frozenset(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 _CAN_HOLD_BACK: Final = hasattr(signal, "pthread_sigmask")
+
+_bare: Final[Any] = sys.modules.get("_signal", signal)
+"""The C module below `signal`, where there is one: `signal` makes enums of what comes and goes, which takes ten times as long."""
 _OTHERS_ENDINGS: Final = ("gevent", "greenlet", "eventlet")
 """Packages whose exceptions end a greenlet from outside; they arrive where a lock switches, and are not ours to swallow."""
 
@@ -46,24 +51,67 @@ def harmless(function: Callable[..., T]) -> Callable[..., T | None]:
 
 @contextmanager
 def signals_held_back() -> Iterator[None]:
-    """Hold back the signals of a worker's life until the block ends. 2 µs. Only the main thread ever runs their handlers.
+    """Hold back the signals of a worker's life until the block ends. 2 µs; 5 µs where other threads run.
 
-    One that was on its way already is raised at the end, like those that came meanwhile.
+    One that was on its way already is raised at the end, like those that came meanwhile. Only the main thread ever runs
+    their handlers.
     """
     if not _CAN_HOLD_BACK or threading.current_thread() is not threading.main_thread():
         yield
         return
     early: BaseException | None = None
     try:
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
+        before = _bare.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
     except BaseException as error:  # noqa: BLE001  raised by a handler that was due; raised again below
         early, before = error, set()
+    # Where the main thread blocks a signal, the kernel gives it to another one, and Python runs the handler in the main
+    # thread all the same: where there are others, the handlers step aside too.
+    noted = _Noted() if threading.active_count() > 1 else None
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if noted is not None:
+            early = noted.send_again() or early
+        _bare.pthread_sigmask(signal.SIG_SETMASK, before)
         if early is not None:
             raise early
+
+
+class _Noted:
+    """Handlers that only note what arrives, in the place of the process's own."""
+
+    def __init__(self) -> None:
+        """Put them in place."""
+        self._arrived: list[int] = []
+        self._early: BaseException | None = None
+        self._handlers = {number: _bare.getsignal(number) for number in _HELD_BACK}
+        for number, handler in self._handlers.items():
+            if callable(handler):
+                self._install(number, self._note)
+
+    def send_again(self) -> BaseException | None:
+        """Put the process's own back and send it what arrived, to this thread, which blocks it yet.
+
+        Returns what a handler raised outside its time.
+        """
+        for number, handler in self._handlers.items():
+            if callable(handler):
+                self._install(number, handler)
+        for number in self._arrived:
+            signal.raise_signal(number)
+        return self._early
+
+    def _note(self, number: int, _frame: object) -> None:
+        self._arrived.append(number)
+
+    def _install(self, number: int, handler: Any) -> None:
+        for _attempt in range(2):
+            try:
+                _bare.signal(number, handler)
+            except BaseException as error:  # noqa: BLE001  a handler ran between two of these lines; what it raised waits
+                self._early = error
+            else:
+                return
 
 
 def _own_up(where: str, error: BaseException) -> None:
