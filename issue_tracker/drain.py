@@ -10,23 +10,28 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, transaction
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connections, transaction
 from django.db.models import F
 from django.utils import timezone
 
 from . import conf
 from .event import Event, UnreadableRecordError, decode, encode
 from .folding import Folded, fold
+from .locks import unlock
 from .models import OperationalIssue
 from .private_files import create_private_file, prepare_directory
+from .salvage import corrupt_files, put_away, readable_bodies
 from .spool import Record, Spool, current
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from .reserve import Entry
 
@@ -37,6 +42,8 @@ MAX_BATCH_RECORDS: Final = 500
 MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
 ATTEMPTS: Final = 4
 """Tries of a batch that met another drainer (deadlock, a key taken in between) before it counts as an outage."""
+LOCK_TIMEOUT: Final = "2s"
+"""How long a statement of the drain waits for a lock on PostgreSQL: then it is an outage, and a drainer can end meanwhile."""
 
 
 class OutageError(Exception):
@@ -74,6 +81,7 @@ def drain(spool: Spool | None = None, *, max_batches: int | None = None) -> Drai
 def drain_batch(spool: Spool) -> Drained:
     """Store one batch and acknowledge it. The caller holds the spool's lock."""
     done = Drained()
+    _drain_corrupt(spool, done)
     batch = spool.claim(max_records=MAX_BATCH_RECORDS, max_bytes=MAX_BATCH_BYTES)
     if batch:
         _store(spool, batch, done)
@@ -86,7 +94,7 @@ def drain_batch(spool: Spool) -> Drained:
 def drain_lock(spool: Spool) -> Iterator[bool]:
     """Hold the right to drain this spool; gives False when another process, or thread, has it. Never waits."""
     prepare_directory(spool.directory)
-    path = spool.directory / "drain.lock"
+    path = lock_path(spool)
     create_private_file(path)
     fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
@@ -97,7 +105,21 @@ def drain_lock(spool: Spool) -> Iterator[bool]:
             return
         yield True
     finally:
-        os.close(fd)
+        unlock(fd)
+
+
+def lock_path(spool: Spool) -> Path:
+    """Return the file whose lock is the right to drain a spool."""
+    return spool.directory / "drain.lock"
+
+
+def inode_of(path: Path) -> tuple[int, int]:
+    """Tell one file from another that took its place; zeros where there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return 0, 0
+    return status.st_dev, status.st_ino
 
 
 def _drain_locked(spool: Spool, done: Drained, max_batches: int | None) -> None:
@@ -120,20 +142,38 @@ def drain_reserve(spool: Spool) -> None:
 
     A kill between the commit and the acknowledgement repeats the counts of discards; the stubs are never doubled.
     """
-    entries = spool.reserve.entries()
+    try:
+        entries = spool.reserve.entries()
+    except OSError as error:
+        logger.warning("issue_tracker: the reserve %s can't be read: %s", spool.reserve.path, error)
+        return
     if not entries:
         return
-    _in_one_transaction([event for entry in entries if (event := _stub_of(entry)) is not None])
-    using = conf.current().database
+    _store(spool, [Record(id=0, body=entry.stub) for entry in entries if not entry.drained], Drained())
     for entry in entries:
         more = entry.seen - max(entry.drained, 1)
-        event = _stub_of(entry)
-        if event is not None and more:
-            issues = OperationalIssue._base_manager.using(using).filter(occurrences__event_id=event.event_id)
-            OperationalIssue._base_manager.using(using).filter(pk__in=list(issues.values_list("pk", flat=True))).update(
-                discarded_count=F("discarded_count") + more
-            )
+        if more and (event := _stub_of(entry)) is not None:
+            _add_discarded(event.event_id, more)
     spool.reserve.ack(entries)
+
+
+def _add_discarded(event_id: str, more: int) -> None:
+    issues = OperationalIssue._base_manager.using(conf.current().database)
+    ids = list(issues.filter(occurrences__event_id=event_id).values_list("pk", flat=True))
+    issues.filter(pk__in=ids).update(discarded_count=F("discarded_count") + more)
+
+
+def _drain_corrupt(spool: Spool, done: Drained) -> None:
+    """Store what can still be read of corrupt spools; a kill meanwhile begins anew, which changes nothing."""
+    for path in corrupt_files(spool.directory):
+        try:
+            bodies = readable_bodies(path)
+            while records := [Record(id=0, body=body) for body in islice(bodies, MAX_BATCH_RECORDS)]:
+                _store(spool, records, done)
+        except sqlite3.Error as error:
+            logger.warning("issue_tracker: the corrupt spool %s can't be read now: %s", path, error)
+        else:
+            put_away(path)
 
 
 def _stub_of(entry: Entry) -> Event | None:
@@ -163,6 +203,8 @@ def _store_readable(spool: Spool, pairs: list[tuple[Record, Event]], done: Drain
         raise
     except Exception as error:  # noqa: BLE001  whatever a record makes the database or its driver raise is that record's fault
         if len(pairs) == 1:
+            if not _takes_rows(conf.current().database):
+                raise OutageError(f"{type(error).__name__}: {error}") from error
             _set_aside(spool, pairs[0][0], f"{type(error).__name__}: {error}"[:500], done)
             return
         middle = len(pairs) // 2
@@ -180,7 +222,8 @@ def _in_one_transaction(events: list[Event]) -> Folded:
     using = conf.current().database
     for attempt in range(ATTEMPTS):
         try:
-            with transaction.atomic(using=using, durable=False):
+            with transaction.atomic(using=using):
+                _wait_for_turn(using)
                 return fold(events, using=using, now=timezone.now())
         except IntegrityError:
             # Another drainer stored one of these in between: the next try sees what it did.
@@ -189,20 +232,43 @@ def _in_one_transaction(events: list[Event]) -> Folded:
         except DataError:
             raise
         except (DatabaseError, InterfaceError) as error:
-            if _is_contention(error) and attempt < ATTEMPTS - 1:
+            if _is_deadlock(error) and attempt < ATTEMPTS - 1:
                 continue
-            if _is_contention(error) or not _takes_rows(using):
+            if _is_deadlock(error) or _is_locked(error) or not _takes_rows(using):
                 raise OutageError(f"{type(error).__name__}: {error}") from error
             raise
     raise AssertionError("the last attempt returns or raises")
 
 
-def _is_contention(error: BaseException) -> bool:
-    """Tell whether the statement lost against another transaction: deadlock, serialization failure, lock not available."""
+def _wait_for_turn(using: str) -> None:
+    """Begin a transaction of ours so that it waits for other writers, but not for ever. One statement, the first of all."""
+    connection = connections[using]
+    if connection.vendor == "sqlite":
+        # A transaction that reads and then writes is refused at once when another one wrote in between; one that begins
+        # with a write waits for its turn.
+        OperationalIssue._base_manager.using(using).filter(pk=0).update(status="")
+    elif connection.vendor == "postgresql" and len(connection.atomic_blocks) == 1:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+
+
+def _is_deadlock(error: BaseException) -> bool:
+    """Tell whether the transaction lost against another one, and may win when it is tried again at once."""
+    return _sqlstate_of(error) in {"40001", "40P01"} or _number_of(error) == 1213
+
+
+def _is_locked(error: BaseException) -> bool:
+    """Tell whether somebody holds what the statement needs, for longer than it waited."""
+    return _sqlstate_of(error) == "55P03" or _number_of(error) == 1205 or "database is locked" in str(error)
+
+
+def _sqlstate_of(error: BaseException) -> str:
+    return getattr(error.__cause__, "sqlstate", None) or ""
+
+
+def _number_of(error: BaseException) -> object:
     cause = error.__cause__
-    sqlstate = getattr(cause, "sqlstate", None) or ""
-    number = cause.args[0] if cause is not None and cause.args else None
-    return sqlstate in {"40001", "40P01", "55P03"} or number in {1205, 1213} or "database is locked" in str(error)
+    return cause.args[0] if cause is not None and cause.args else None
 
 
 def _takes_rows(using: str) -> bool:
@@ -214,6 +280,7 @@ def _takes_rows(using: str) -> bool:
 
     try:
         with transaction.atomic(using=using):
+            _wait_for_turn(using)
             fold([probe], using=using, now=timezone.now())
             raise Undo
     except Undo:

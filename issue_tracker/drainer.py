@@ -15,6 +15,7 @@ import os
 import random
 import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +23,8 @@ from celery import bootsteps, signals
 from django.db import connections
 
 from . import inline
-from .drain import OutageError, drain_batch, drain_lock, drain_reserve
+from .complaints import complain
+from .drain import OutageError, drain_batch, drain_lock, drain_reserve, inode_of, lock_path
 from .guard import harmless
 from .spool import SpoolError, current
 from .vanished import Sweep
@@ -73,19 +75,25 @@ class Drainer:
         Where another drainer serves this spool already, wait for its end.
         """
         while not self._is_ending():
-            with drain_lock(self.spool) as is_ours:
-                if is_ours:
-                    self._serve()
-                    return
-            time.sleep(SWEEP_SECONDS)
+            try:
+                with drain_lock(self.spool) as is_ours:
+                    if is_ours:
+                        self._serve()
+                        continue
+            except OSError as error:
+                complain(f"nothing is drained for now: {error}")
+            self._rest(SWEEP_SECONDS)
 
     def end(self, _signum: int = 0, _frame: FrameType | None = None) -> None:
-        """Drain what is left, for LAST_DRAIN_SECONDS at most, then end."""
+        """Drain what is left, for LAST_DRAIN_SECONDS at most, then end, be it in the middle of a query that hangs."""
         self.ends_at = min(self.ends_at, time.monotonic() + LAST_DRAIN_SECONDS)
+        signal.setitimer(signal.ITIMER_REAL, LAST_DRAIN_SECONDS + POLL_SECONDS)
 
     def _serve(self) -> None:
+        """Drain until the end, or until the spool's directory was removed, and with it the lock that keeps others out."""
         drained: tuple[int, ...] | None = None
-        while True:
+        lock = inode_of(lock_path(self.spool))
+        while inode_of(lock_path(self.spool)) == lock:
             self._look_for_vanished()
             stamp = self.spool.stamp()
             is_new = stamp != drained
@@ -132,7 +140,10 @@ class Drainer:
 
     def _look_for_vanished(self) -> None:
         if time.monotonic() >= self.next_sweep_at:
-            self.sweep.look()
+            try:
+                self.sweep.look()
+            except Exception:  # a drainer that died would leave its worker without one
+                logger.exception("issue_tracker: looking for lost tasks failed")
             self.next_sweep_at = time.monotonic() + SWEEP_SECONDS
 
     def _is_ending(self) -> bool:
@@ -175,10 +186,11 @@ def _on_celeryd_init(*, instance: Any, **_kwargs: Any) -> None:
 def fork_drainer() -> int:
     """Fork the drainer of this worker; returns its process id in the worker. What this process tree records is left to it."""
     spool = current()
-    spool.reserve.prepare()
-    inline.leave_to_drainer()
+    with suppress(OSError):  # a full disk, say: the drainer says so, and waits for better times
+        spool.reserve.prepare()
     parent_pid = os.getpid()
     pid = os.fork()
+    inline.leave_to_drainer()  # only now: without a fork there is nobody to leave it to
     if pid:
         return pid
     try:
@@ -202,6 +214,7 @@ def _become_drainer(spool: Spool, parent_pid: int) -> None:
     drainer = Drainer(spool=spool, parent_pid=parent_pid)
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, drainer.end)
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
     gc.freeze()  # what the worker had loaded stays shared: a collection would write to every page of it
