@@ -16,6 +16,8 @@ MAX_RECORD_BYTES: Final = 256 * 1024
 
 STUB_TEXT_CHARACTERS: Final = 400
 """Characters of message and traceback that a stub keeps, so that a stub stays below 2 KiB in the usual alphabets."""
+MAX_STUB_BYTES: Final = 3_900
+"""Largest stub written, however its text is encoded: one page of the reserve, less its header."""
 
 
 class UnreadableRecordError(ValueError):
@@ -142,10 +144,25 @@ def encode(event: Event) -> bytes:
     try:
         body = _dumps(event)
     except (ValueError, TypeError, RecursionError, MemoryError):
-        return _dumps(stub(event, reason="could not be encoded"))
+        return encode_stub(event, reason="could not be encoded")
     if len(body) > MAX_RECORD_BYTES:
-        return _dumps(stub(event, reason=f"was {len(body):,} bytes"))
+        return encode_stub(event, reason=f"was {len(body):,} bytes")
     return body
+
+
+def encode_stub(event: Event, *, reason: str) -> bytes:
+    """Write the stub of an event in at most MAX_STUB_BYTES; where an alphabet is that wide, its names are cut too."""
+    reduced = stub(event, reason=reason)
+    body = _dumps(reduced)
+    for characters in (100, 40):
+        if len(body) > MAX_STUB_BYTES:
+            body = _dumps(replace(reduced, **{name: getattr(reduced, name)[:characters] for name in _CUT_IN_STUBS}))
+    return body
+
+
+_CUT_IN_STUBS: Final = (
+    "name", "task", "error_message", "traceback", "exception_type", "culprit", "task_id", "worker", "queue"
+)  # fmt: skip
 
 
 def stub(event: Event, *, reason: str) -> Event:

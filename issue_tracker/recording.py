@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from . import conf, context, spool
-from .event import Event, Kind, Severity, encode, event_id_of, stub
+from .event import Event, Kind, Severity, encode, encode_stub, event_id_of
 from .fingerprint import VERSION, fingerprint
 from .scrubber import scrub
 from .serializer import EXACT, Serialized, name_of, serialize
@@ -127,7 +127,7 @@ def record_recovered(request: Request, *, recorded_attempts: int) -> None:
 def append(event: Event) -> None:
     """Put an event into the spool of this project's database."""
     spool.current().append(
-        encode(event), key=event.fingerprint, stub=lambda: encode(stub(event, reason="did not fit into the spool"))
+        encode(event), key=event.fingerprint, stub=lambda: encode_stub(event, reason="did not fit into the spool")
     )
 
 
