@@ -154,8 +154,9 @@ class MariaDB:
     def command(self, data: Path, port: int) -> list[str]:
         """Return the command that serves it in the foreground."""
         files = [f"--datadir={data}", f"--socket={data}/socket", f"--pid-file={data}/pid"]
-        speed = ["--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve"]
-        return [_program("mariadbd"), "--no-defaults", *files, f"--port={port}", "--bind-address=127.0.0.1", *speed]
+        # What packages configure and the bare program does not: Latin-1 is its default.
+        options = ["--character-set-server=utf8mb4", "--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve"]
+        return [_program("mariadbd"), "--no-defaults", *files, f"--port={port}", "--bind-address=127.0.0.1", *options]
 
     def address(self, port: int, name: str) -> str:
         """Return the address of a database."""
