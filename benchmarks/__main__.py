@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from . import cpu, drain_rate, latency, memory, options, visible
+from . import cpu, drain_rate, instructions, latency, memory, options, visible
 from .bench import bench
 
 MEASURES = {
@@ -13,6 +13,7 @@ MEASURES = {
     "drain": drain_rate.measure,
     "visible": visible.measure,
     "memory": memory.measure,
+    "instructions": instructions.measure,
 }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .contenders import BARE, BY_NAME, Contender
 
-MEASUREMENTS = ("cpu", "latency", "drain", "visible", "memory")
+MEASUREMENTS = ("cpu", "latency", "drain", "visible", "memory", "instructions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
