@@ -18,7 +18,8 @@ IMAGES = Path(__file__).parent.parent / "docs" / "images"
 
 WATCH = """
 window.violations = [];
-document.addEventListener("securitypolicyviolation", (e) => window.violations.push(e.violatedDirective + " " + e.blockedURI + " " + e.sample));
+document.addEventListener("securitypolicyviolation", (e) =>
+  window.violations.push([e.violatedDirective, e.blockedURI, e.sample].join(" ")));
 """
 
 

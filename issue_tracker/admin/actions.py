@@ -5,27 +5,22 @@ Only POST reaches these functions, and each names the permission it needs.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.db import transaction
 from django.utils import timezone
-from django.utils.formats import date_format
-from django.utils.translation import gettext, gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
+from issue_tracker.admin import export
 from issue_tracker.admin.filters import moment_of
-from issue_tracker.models import OperationalIssue
+from issue_tracker.lifecycle import remember
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from django.http import HttpRequest, StreamingHttpResponse
 
-    from django.db.models import QuerySet
-    from django.http import HttpRequest
-
-BATCH: Final = 500
-"""Issues changed in one transaction, so that an action on a huge selection holds no long lock."""
+    from issue_tracker.lifecycle import IssueQuerySet
+    from issue_tracker.models import OperationalIssue
 
 MAX_NOTE: Final = 1_000
 """Characters of a note that are kept."""
@@ -36,89 +31,65 @@ MUTES: Final[dict[str, tuple[timedelta | None, Any]]] = {
     "month": (timedelta(days=30), gettext_lazy("for 30 days")),
     "ever": (None, gettext_lazy("until someone opens it again")),
 }
-"""How long a mute lasts, by the value of `until` in the form; any other value is a moment."""
-
-
-def log(request: HttpRequest, issues: QuerySet[OperationalIssue] | list[OperationalIssue], text: str) -> None:
-    """Write down, in Django's own history, who did what to each issue."""
-    LogEntry.objects.log_actions(request.user.pk, issues, CHANGE, change_message=text)  # type: ignore[attr-defined]
-
-
-def change(request: HttpRequest, queryset: QuerySet[OperationalIssue], verb: str, text: str, **options: Any) -> int:
-    """Apply a verb of the QuerySet in batches, each with its history in one transaction. Returns how many changed."""
-    changed = 0
-    for pks in _batches(queryset):
-        rows = OperationalIssue.objects.using(queryset.db).filter(pk__in=pks)
-        with transaction.atomic(using=queryset.db):
-            affected = list(_affected(rows, verb).only("pk", "name", "task").select_for_update())
-            applied = getattr(rows.filter(pk__in=[issue.pk for issue in affected]), verb)(**options)
-            log(request, affected, text)
-        changed += applied
-    return changed
+"""How long a mute lasts, by the value of `until` in the form, which may also be `moment` or `more`."""
 
 
 def note(request: HttpRequest, issue: OperationalIssue, text: str) -> None:
     """Add a note to the history of an issue."""
-    log(request, [issue], f"{gettext('Note')}: {text[:MAX_NOTE]}")
+    remember(
+        type(issue), [issue.pk], by=request.user, text=f"note: {text[:MAX_NOTE]}", using=issue._state.db or "default"
+    )
 
 
-def with_note(text: str, written: str) -> str:
-    """Return what the history says about a change, with the note that came along."""
-    return f"{text} {gettext('Note')}: {written[:MAX_NOTE]}" if written.strip() else text
-
-
-def mute_end(chosen: str) -> tuple[datetime | None, str] | None:
-    """Return the end of a mute (None: no end) and the words for the history; None where `chosen` means nothing."""
+def mute_options(chosen: str, moment: str = "", more: str = "") -> dict[str, Any] | None:
+    """Return the options of the verb `mute` for what a form says; None where that means no end that lies ahead."""
     if chosen in MUTES:
         length = MUTES[chosen][0]
-        until = timezone.now() + length if length else None
-    else:
-        until = moment_of(chosen)
-        if until is None or until <= timezone.now():
-            return None
-    if until is None:
-        return None, gettext("Muted.")
-    return until, gettext("Muted until %(moment)s.") % {
-        "moment": date_format(timezone.localtime(until), "SHORT_DATETIME_FORMAT")
-    }
+        return {"until": timezone.now() + length if length else None}
+    if chosen == "more":
+        return {"more": int(more)} if more.isascii() and more.isdigit() and 0 < int(more[:12]) == int(more) else None
+    until = moment_of(moment) if chosen == "moment" else None
+    return {"until": until} if until and until > timezone.now() else None
 
 
 @admin.action(description=gettext_lazy("Resolve"), permissions=["change"])
-def resolve_selected(modeladmin: Any, request: HttpRequest, queryset: QuerySet[OperationalIssue]) -> None:
+def resolve_selected(modeladmin: Any, request: HttpRequest, queryset: IssueQuerySet) -> None:
     """Resolve the selected issues."""
-    n = change(request, queryset, "resolve", gettext("Resolved."))
+    n = queryset.resolve(by=request.user)
     modeladmin.message_user(request, ngettext("%d issue resolved.", "%d issues resolved.", n) % n, messages.SUCCESS)
 
 
 @admin.action(description=gettext_lazy("Reopen"), permissions=["change"])
-def reopen_selected(modeladmin: Any, request: HttpRequest, queryset: QuerySet[OperationalIssue]) -> None:
+def reopen_selected(modeladmin: Any, request: HttpRequest, queryset: IssueQuerySet) -> None:
     """Open the selected issues again."""
-    n = change(request, queryset, "reopen", gettext("Reopened."))
+    n = queryset.reopen(by=request.user)
     modeladmin.message_user(request, ngettext("%d issue reopened.", "%d issues reopened.", n) % n, messages.SUCCESS)
 
 
-def _muting(name: str, chosen: str, description: Any) -> Any:
-    @admin.action(description=description, permissions=["change"])
-    def act(modeladmin: Any, request: HttpRequest, queryset: QuerySet[OperationalIssue]) -> None:
-        until, text = mute_end(chosen) or (None, gettext("Muted."))
-        n = change(request, queryset, "mute", text, until=until)
-        modeladmin.message_user(request, ngettext("%d issue muted.", "%d issues muted.", n) % n, messages.SUCCESS)
-
-    act.__name__ = name
-    return act
+@admin.action(description=gettext_lazy("Mute"), permissions=["change"])
+def mute_selected(modeladmin: Any, request: HttpRequest, queryset: IssueQuerySet) -> None:
+    """Mute the selected issues until someone opens them again."""
+    _mute(modeladmin, request, queryset, "ever")
 
 
-mute_selected = _muting("mute_selected", "ever", gettext_lazy("Mute"))
-mute_selected_for_a_week = _muting("mute_selected_for_a_week", "week", gettext_lazy("Mute for a week"))
+@admin.action(description=gettext_lazy("Mute for a week"), permissions=["change"])
+def mute_selected_for_a_week(modeladmin: Any, request: HttpRequest, queryset: IssueQuerySet) -> None:
+    """Mute the selected issues for seven days."""
+    _mute(modeladmin, request, queryset, "week")
 
 
-def _affected(rows: QuerySet[OperationalIssue], verb: str) -> QuerySet[OperationalIssue]:
-    if verb == "resolve":
-        return rows.exclude(status="resolved")
-    return rows.filter(status="open") if verb == "mute" else rows.exclude(status="open")
+@admin.action(description=gettext_lazy("Export as CSV"), permissions=["view"])
+def export_csv(modeladmin: Any, request: HttpRequest, queryset: IssueQuerySet) -> StreamingHttpResponse:
+    """Download the selected issues for a spreadsheet."""
+    return export.as_csv(queryset, with_payload=modeladmin.has_view_payload_permission(request))
 
 
-def _batches(queryset: QuerySet[OperationalIssue]) -> Iterator[list[int]]:
-    pks = list(queryset.order_by("pk").values_list("pk", flat=True))
-    for start in range(0, len(pks), BATCH):
-        yield pks[start : start + BATCH]
+@admin.action(description=gettext_lazy("Export as JSON"), permissions=["view"])
+def export_json(modeladmin: Any, request: HttpRequest, queryset: IssueQuerySet) -> StreamingHttpResponse:
+    """Download the selected issues for a program."""
+    return export.as_json(queryset, with_payload=modeladmin.has_view_payload_permission(request))
+
+
+def _mute(modeladmin: Any, request: HttpRequest, queryset: IssueQuerySet, chosen: str) -> None:
+    n = queryset.mute(by=request.user, **(mute_options(chosen) or {}))
+    modeladmin.message_user(request, ngettext("%d issue muted.", "%d issues muted.", n) % n, messages.SUCCESS)

@@ -98,7 +98,7 @@ class ChoiceFilter(ChoicesFieldListFilter):
                     "selected": value in chosen,
                     "query_string": changelist.get_query_string({self.lookup_kwarg: value}),
                     "display": label,
-                    "count": counts.get(value, 0),
+                    "count": changelist.facets.label(counts.get(value, 0)),
                 }
 
 
@@ -130,13 +130,13 @@ class TaskFilter(FieldListFilter):
             "has_box": len(tasks) > MAX_TASKS,
         }
         if self.chosen:
-            tasks = {self.chosen: tasks.get(self.chosen, changelist.facets.total()), **tasks}
+            tasks = {self.chosen: tasks.get(self.chosen, 0), **tasks}
         for task, count in list(tasks.items())[:MAX_TASKS]:
             yield {
                 "selected": task == self.chosen,
                 "query_string": changelist.get_query_string({parameter: task}),
                 "display": task or _("(no task)"),
-                "count": count,
+                "count": changelist.facets.label(count),
             }
 
 

@@ -13,15 +13,15 @@ from django.utils.translation import gettext as _
 
 from issue_tracker.admin import page
 from issue_tracker.admin.highlighting import highlighted
-from issue_tracker.tracebacks import sections_of_text
+from issue_tracker.frames import sections_of_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from django.utils.safestring import SafeString
 
+    from issue_tracker.frames import Frame, Section
     from issue_tracker.models import Occurrence, OperationalIssue
-    from issue_tracker.tracebacks import Frame, Section
 
 MAX_FRAMES: Final = 120
 """Frames shown; a captured traceback has 50 per cause at most, one stored by hand may have any number."""
@@ -39,6 +39,7 @@ class ShownFrame:
     function: str
     code: SafeString
     is_own: bool
+    repeated_count: int = 0
     locals: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -60,6 +61,10 @@ class ShownSection:
     type: str
     message: str
     runs: list[Run]
+    depth: int
+    """0, or how deep it is in exception groups."""
+    omitted_count: int
+    """Frames that were not kept."""
 
 
 def parts(issue: OperationalIssue, occurrence: Occurrence | None, *, with_locals: bool) -> dict[str, Any]:
@@ -82,7 +87,14 @@ def _shown(section: Section, found: dict[str, list[tuple[str, str]]]) -> ShownSe
     if frames:
         runs.append(Run(is_open=True, frames=frames[-1:], packages=""))
     type_name, _colon, message = section.headline.partition(": ")
-    return ShownSection(link=section.link, type=type_name, message=message, runs=runs)
+    return ShownSection(
+        link=section.link,
+        type=type_name,
+        message=message,
+        runs=runs,
+        depth=min(section.depth, 5),
+        omitted_count=section.omitted_count + max(0, len(section.frames) - MAX_FRAMES),
+    )
 
 
 def _frame(frame: Frame, *, found: dict[str, list[tuple[str, str]]]) -> ShownFrame:
@@ -92,6 +104,7 @@ def _frame(frame: Frame, *, found: dict[str, list[tuple[str, str]]]) -> ShownFra
         function=frame.function,
         code=highlighted(frame.source_line[:MAX_SOURCE], "python"),
         is_own=frame.is_own,
+        repeated_count=frame.repeated_count,
         locals=found.get(f"{frame.filename}:{frame.lineno}", []),
     )
 

@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from issue_tracker.admin import actions, cells
 from issue_tracker.admin.changelist import IssueChangeList
 from issue_tracker.admin.filters import ChoiceFilter, DateRangeFilter, TaskFilter, ViewFilter
-from issue_tracker.admin.pages import IssuePages
 from issue_tracker.admin.paginator import BoundedPaginator
+from issue_tracker.admin.requeueing import RequeuePages, requeue_selected
 from issue_tracker.models import Occurrence, OperationalIssue
 from issue_tracker.templatetags.issue_tracker import ago
 
@@ -35,7 +35,7 @@ KNOWN_PARAMETERS: Final = {SEARCH_VAR, ORDER_VAR, PAGE_VAR, ERROR_FLAG, IS_POPUP
 """Parameters of the list's address that are no filters."""
 
 
-class OperationalIssueAdmin(IssuePages):
+class OperationalIssueAdmin(RequeuePages):
     """Lists and shows issues. Subclass it, unregister the model and register it with the subclass to change it."""
 
     list_display = ("issue", "severity_badge", "count", "first_seen", "last_seen")
@@ -60,6 +60,9 @@ class OperationalIssueAdmin(IssuePages):
         actions.reopen_selected,
         actions.mute_selected,
         actions.mute_selected_for_a_week,
+        requeue_selected,
+        actions.export_csv,
+        actions.export_json,
     )
 
     class Media:
@@ -115,11 +118,11 @@ class OperationalIssueAdmin(IssuePages):
     ) -> tuple[QuerySet[OperationalIssue], bool]:
         """Search words in name and message, and the exact id of a task; what is too long to mean anything is cut."""
         term = " ".join(search_term[:MAX_SEARCH].split()[:MAX_SEARCH_WORDS])
-        found, may_repeat = super().get_search_results(request, queryset, term)
-        if term and " " not in term:
-            of_task = Occurrence.objects.using(queryset.db).filter(task_id=term).values("issue_id")
-            found |= queryset.filter(pk__in=of_task)
-        return found, may_repeat
+        if term and " " not in term:  # asked first and apart: an OR with it would keep any index off the text
+            of_task = Occurrence.objects.using(queryset.db).filter(task_id=term).values_list("issue_id", flat=True)
+            if pks := set(of_task[:MAX_SEARCH]):
+                return queryset.filter(pk__in=pks), False
+        return super().get_search_results(request, queryset, term)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody adds an issue by hand."""

@@ -6,7 +6,7 @@ Each view asks for its permission itself; what needs `view_payload` is left out 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib import admin, messages
 from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
@@ -15,9 +15,13 @@ from django.http import Http404, HttpResponse, HttpResponseNotAllowed, HttpRespo
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from issue_tracker.admin import actions, frames, page, texts
+from issue_tracker import charts
+from issue_tracker.admin import actions, collection, frames, overview, page, texts
+from issue_tracker.admin.paginator import shown
 from issue_tracker.models import Occurrence, OperationalIssue
+from issue_tracker.templatetags.issue_tracker import grouped
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -28,14 +32,32 @@ else:
     _Base = admin.ModelAdmin
 
 
+DONE: Final = {
+    "resolve": gettext_lazy("The issue is resolved."),
+    "reopen": gettext_lazy("The issue is open."),
+    "mute": gettext_lazy("The issue is muted."),
+}
+"""The verbs of the form, with the answer to each."""
+
+
+SHORT_LISTS: Final = {
+    "new": gettext_lazy("Newly opened"),
+    "returned": gettext_lazy("Returned"),
+    "recovered": gettext_lazy("Recovered"),
+}
+"""The short lists of the overview, with their headings."""
+
+
 class IssuePages(_Base):
     """The part of OperationalIssueAdmin that shows and changes a single issue."""
 
     change_form_template = "admin/issue_tracker/operationalissue/change_form.html"
+    overview_template = "admin/issue_tracker/operationalissue/overview.html"
 
     def get_urls(self) -> list[URLPattern]:
         """Add the addresses of an issue to the admin's own."""
         return [
+            self._path("overview/", self.overview_view, "overview"),
             self._path("<int:pk>/state/", self.state_view, "state"),
             self._path("<int:pk>/occurrences/<int:occurrence_pk>/", self.occurrence_view, "occurrence"),
             self._path("<int:pk>/issue.txt", self.text_view, "text"),
@@ -64,6 +86,28 @@ class IssuePages(_Base):
         if occurrence is None:
             raise Http404(_("This occurrence is not stored (any more)."))
         return self._page(request, issue, occurrence, {"is_permalink": True})
+
+    def overview_view(self, request: HttpRequest) -> HttpResponse:
+        """Show which tasks fail, what is new or came back, and how collection is doing."""
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        found = overview.gather()
+        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        context = {
+            **self.admin_site.each_context(request),
+            **found,
+            "title": _("Overview"),
+            "opts": self.opts,
+            "media": self.media,
+            "list_url": self.issue_url("changelist"),
+            "open_count": shown(found["open_count"]),
+            "short_lists": [(title, self._linked(found["lists"][name])) for name, title in SHORT_LISTS.items()],
+            "trend_totals": [(s, grouped(found["trend"].totals.get(s, 0))) for s in charts.SEVERITIES],
+            "trend_label": _("%(n)s since %(start)s")
+            % {"n": grouped(found["trend"].total), "start": found["trend"].ends[0]},
+            "collection": collection.look(),
+        }
+        return TemplateResponse(request, self.overview_template, context)
 
     def state_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Resolve, reopen, mute or note, as the form says, and go back to the issue."""
@@ -144,9 +188,13 @@ class IssuePages(_Base):
         for row in [*parts["occurrences"].rows, *parts["timeline"]]:
             row.url = self.issue_url("occurrence", row.issue_id, row.pk)
         for _title, issues in parts["related_groups"]:
-            for other in issues:
-                other.url = self.issue_url("change", other.pk)
+            self._linked(issues)
         return {**parts, **frames.parts(issue, occurrence, with_locals=may_view_payload)}
+
+    def _linked(self, issues: list[OperationalIssue]) -> list[OperationalIssue]:
+        for issue in issues:
+            issue.url = self.issue_url("change", issue.pk)  # type: ignore[attr-defined]
+        return issues
 
     def _steps(self, pk: int, occurrence: Occurrence | None) -> dict[str, str]:
         ids = {
@@ -189,25 +237,23 @@ class IssuePages(_Base):
 
 def _apply(request: HttpRequest, issue: OperationalIssue) -> tuple[int, str]:
     """Apply what the form says; returns the level and the text of the answer."""
-    verb, written = request.POST.get("verb", ""), request.POST.get("note", "").strip()
-    mine = OperationalIssue.objects.filter(pk=issue.pk)
+    form = request.POST
+    verb, note = form.get("verb", ""), form.get("note", "").replace("\x00", "").strip()[: actions.MAX_NOTE]
     if verb == "note":
-        if not written:
+        if not note:
             return messages.WARNING, _("There was nothing in the note.")
-        actions.note(request, issue, written)
+        actions.note(request, issue, note)
         return messages.SUCCESS, _("The note was added.")
-    if verb == "mute":
-        end = actions.mute_end(request.POST.get("until") or request.POST.get("moment", ""))
-        if end is None:
-            return messages.WARNING, _("The mute needs an end that lies ahead; nothing was changed.")
-        changed = actions.change(request, mine, "mute", actions.with_note(end[1], written), until=end[0])
-        text = end[1]
-    elif verb in {"resolve", "reopen"}:
-        text = _("Resolved.") if verb == "resolve" else _("Reopened.")
-        changed = actions.change(request, mine, verb, actions.with_note(text, written))
-    else:
+    if verb not in DONE:
         return messages.WARNING, _("Nothing was chosen; nothing was changed.")
-    return (messages.SUCCESS, text) if changed else (messages.INFO, _("Nothing to change: somebody was quicker."))
+    options: dict[str, Any] | None = {}
+    if verb == "mute":
+        options = actions.mute_options(form.get("until", ""), form.get("moment", ""), form.get("more", ""))
+        if options is None:
+            return messages.WARNING, _("The mute needs an end that lies ahead; nothing was changed.")
+    if not getattr(issue, verb)(by=request.user, note=note, **options):
+        return messages.INFO, _("There was nothing to change.")
+    return messages.SUCCESS, str(DONE[verb])
 
 
 def _download(text: str, content_type: str, filename: str = "") -> HttpResponse:

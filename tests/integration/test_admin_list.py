@@ -136,8 +136,8 @@ def test_each_filter_link_leads_to_as_many_rows_as_it_says(
     checked = 0
     for spec in changelist.filter_specs:
         for choice in spec.choices(changelist):
-            if choice.get("count") is not None:
-                assert len(names(admin_client, choice["query_string"])) == choice["count"], choice
+            if choice.get("count"):
+                assert str(len(names(admin_client, choice["query_string"]))) == choice["count"], choice
                 checked += 1
     assert checked > 15
 

@@ -1,0 +1,161 @@
+"""The overview: which tasks fail lately, what is new, what came back, and whether collection itself is well.
+
+Each figure comes from one bounded query; each number is a link to the issues that it counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db.models import Count, Q, Sum
+from django.db.models.functions import TruncHour
+from django.utils import timezone
+from django.utils.http import urlencode
+
+from issue_tracker import charts
+from issue_tracker.admin.filters import PRESETS
+from issue_tracker.admin.paginator import MAX_COUNTED
+from issue_tracker.models import Occurrence, OperationalIssue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+WINDOWS: Final = ("1h", "3h", "24h", "3d", "7d")
+"""The columns of the matrix, as the list's date filter names them."""
+
+WEEK: Final = timedelta(days=7)
+"""How far back the page looks."""
+
+MAX_TASKS: Final = 500
+"""Tasks that are summed up; beyond these only the least active are left out."""
+
+SHOWN_TASKS: Final = 15
+"""Rows of the matrix."""
+
+SHOWN_ISSUES: Final = 6
+"""Issues in each of the short lists."""
+
+MAX_CHARTED: Final = 50_000
+"""Latest occurrences in the trend. Ours: about 60 ms on PostgreSQL; a busier week is shown as far as they reach."""
+
+MAX_WORKERS_FROM: Final = 500
+"""Latest occurrences whose workers are named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A number and the query string of the list that shows what it counts."""
+
+    count: int
+    query: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One task."""
+
+    task: str
+    cells: tuple[Cell, ...]
+    occurrence_count: int
+    share: int = 0
+    """Of the busiest task's occurrences, in per cent."""
+
+
+def gather(now: datetime | None = None) -> dict[str, Any]:
+    """Return what the page shows."""
+    now = now or timezone.now()
+    rows = matrix(now)
+    return {
+        "windows": [PRESETS[name][1] for name in WINDOWS],
+        "matrix": rows[:SHOWN_TASKS],
+        "totals": _totals(rows),
+        "hidden_tasks": max(0, len(rows) - SHOWN_TASKS),
+        "top": _top(rows),
+        "trend": trend(now),
+        "open_count": OperationalIssue.objects.open().order_by()[: MAX_COUNTED + 1].count(),
+        "lists": short_lists(now),
+        "workers": workers(),
+    }
+
+
+def matrix(now: datetime) -> list[Row]:
+    """Count the issues of each task that were seen in each window, the busiest of the last day first."""
+    counts = {f"seen_{name}": Count("pk", filter=Q(last_seen_at__gte=now - PRESETS[name][0])) for name in WINDOWS}
+    found = (
+        OperationalIssue.objects.filter(last_seen_at__gte=now - PRESETS[WINDOWS[-1]][0])
+        .order_by()
+        .values("task")
+        .annotate(occurrences=Sum("occurrence_count"), **counts)
+        .order_by("-seen_24h", "-seen_7d", "task")[:MAX_TASKS]
+    )
+    return [
+        Row(
+            task=row["task"],
+            cells=tuple(Cell(count=row[f"seen_{name}"], query=_query(name, row["task"])) for name in WINDOWS),
+            occurrence_count=row["occurrences"],
+        )
+        for row in found
+    ]
+
+
+def trend(now: datetime) -> charts.Chart:
+    """Draw the occurrences of the last week by severity, or as many of the latest as may be looked at."""
+    start = now - WEEK
+    latest = Occurrence.objects.order_by("-occurred_at").values_list("occurred_at", flat=True)
+    edge = next(iter(latest[MAX_CHARTED : MAX_CHARTED + 1]), None)
+    start = max(start, edge) if edge else start
+    rows = (
+        Occurrence.objects.filter(occurred_at__gte=start)
+        .order_by()
+        .annotate(hour=TruncHour("occurred_at", tzinfo=UTC))
+        .values_list("hour", "severity")
+        .annotate(n=Count("pk"))
+    )
+    return charts.chart(rows, start, now)
+
+
+def short_lists(now: datetime) -> dict[str, list[OperationalIssue]]:
+    """Return the issues that were opened, came back and recovered last; three queries along indexes."""
+    issues = OperationalIssue.objects.only(
+        "pk", "name", "task", "severity", "status", "occurrence_count", "created_at", "first_seen_at", "last_seen_at"
+    )
+    lately = issues.filter(created_at__gte=now - WEEK).order_by("-created_at", "-pk")
+    good = issues.filter(status="resolved", recovered_count__gt=0, last_seen_at__gte=now - WEEK)
+    return {
+        "new": list(lately.filter(is_returned=False)[:SHOWN_ISSUES]),
+        "returned": list(lately.filter(is_returned=True)[:SHOWN_ISSUES]),
+        "recovered": list(good.order_by("-last_seen_at", "-pk")[:SHOWN_ISSUES]),
+    }
+
+
+def workers() -> list[str]:
+    """Return the workers of the latest occurrences, by name."""
+    latest = Occurrence.objects.order_by("-occurred_at").values_list("worker", flat=True)[:MAX_WORKERS_FROM]
+    return sorted(set(latest) - {""})
+
+
+def _totals(rows: Sequence[Row]) -> list[Cell]:
+    return [
+        Cell(count=sum(row.cells[n].count for row in rows), query=_query(name, None)) for n, name in enumerate(WINDOWS)
+    ]
+
+
+def _top(rows: Iterable[Row]) -> list[Row]:
+    busiest = sorted(rows, key=lambda row: row.occurrence_count, reverse=True)[:8]
+    most = busiest[0].occurrence_count if busiest else 1
+    return [
+        Row(
+            task=row.task,
+            cells=row.cells[-1:],
+            occurrence_count=row.occurrence_count,
+            share=max(1, round(100 * row.occurrence_count / max(1, most))),
+        )
+        for row in busiest
+    ]
+
+
+def _query(window: str, task: str | None) -> str:
+    parts = {"status": "all", "last_seen_at__within": window}
+    return "?" + urlencode(parts if task is None else {**parts, "task__exact": task})
