@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from . import conf
 from .event import Event, Kind, Severity
+from .merging import as_event, better
 from .models import Occurrence, OperationalIssue
 from .signals import announce, issue_opened, issue_returned, issue_unmuted
 from .statements import COLUMNS, add_to_issues, insert_occurrences
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 logger = logging.getLogger("issue_tracker")
+
+MAX_NEW_ISSUES_AN_HOUR: Final = 1_000
+"""Beyond it new fingerprints share one overflow issue: a failure with a random text in its message must not fill the list."""
+OVERFLOW: Final = "overflow"
 
 _WORST_FIRST: Final = {Severity.ERROR.value: 0, Severity.WARNING.value: 1, Severity.INFO.value: 2}
 
@@ -94,29 +99,12 @@ def _fold_deaths(events: list[Event], folded: Folded, *, using: str, now: dt.dat
     folded.stored += len(fresh)
 
 
-def better(one: Event, other: Event) -> Event:
-    """Join two reports of one death: the higher rank names it, the later one on a tie; what it lacks comes from the other."""
-    names, adds = (one, other) if (one.rank, one.is_stub < other.is_stub) > (other.rank, other.is_stub < one.is_stub) else (other, one)
-    if names.rank == adds.rank and isinstance(names.args, str) and not isinstance(adds.args, str) and adds.args is not None:
-        names, adds = adds, names
-    changes: dict[str, Any] = {}
-    for name in ("traceback", "worker", "queue"):
-        if not getattr(names, name) and getattr(adds, name):
-            changes[name] = getattr(adds, name)
-    if adds.args is not None and (names.args is None or (isinstance(names.args, str) and not isinstance(adds.args, str))):
-        changes |= {"args": adds.args, "kwargs": adds.kwargs, "payload": adds.payload, "payload_note": adds.payload_note}
-    changes["context"] = {**adds.context, **names.context}
-    changes["options"] = {**{key: value for key, value in adds.options.items() if key != "told_by"}, **names.options}
-    changes["occurred_at"] = min(one.occurred_at, other.occurred_at)
-    return replace(names, **changes)
-
-
 def complete(occurrence: Occurrence, event: Event, *, using: str, now: dt.datetime, folded: Folded) -> bool:
     """Let a further report of a stored death complete its row, or rename it; returns whether anything changed.
 
     A higher rank with another fingerprint moves the occurrence to the issue that it belongs to.
     """
-    old = _as_event(occurrence)
+    old = as_event(occurrence)
     joined = better(event, old) if event.rank != old.rank else better(old, event)
     if joined == old:
         return False
@@ -157,10 +145,42 @@ def _takers(events: list[Event], *, using: str, now: dt.datetime) -> list[_Taker
     locked = table.select_for_update().filter(open_key__in=sorted(by_key)).order_by("open_key")
     current = {issue.fingerprint: issue for issue in locked}
     earlier = _earlier([key for key in by_key if key not in current], using=using)
+    _spill(by_key, current, using=using, now=now)
     takers: list[_Taker] = []
     for key in sorted(by_key):
         takers += _divide(by_key[key], current.get(key), earlier.get(key), window=window, now=now, using=using)
     return takers
+
+
+def _spill(by_key: dict[str, list[Event]], current: dict[str, OperationalIssue], *, using: str, now: dt.datetime) -> None:
+    """Put the failures of fingerprints beyond the hour's bound into the one overflow issue, each with its own name kept beside it."""
+    fresh = [key for key in sorted(by_key) if key not in current]
+    if not fresh:
+        return
+    table = OperationalIssue._base_manager.using(using)
+    made = table.filter(created_at__gte=now - dt.timedelta(hours=1)).count()
+    over = fresh[max(0, MAX_NEW_ISSUES_AN_HOUR - made) :]
+    if not over or over == [OVERFLOW]:
+        return
+    spilled = [_spilled(event) for key in over for event in by_key.pop(key)]
+    by_key[OVERFLOW] = sorted([*by_key.get(OVERFLOW, []), *spilled], key=lambda event: event.occurred_at)
+    taker = table.select_for_update().filter(open_key=OVERFLOW).first()
+    if taker is not None:
+        current[OVERFLOW] = taker
+
+
+def _spilled(event: Event) -> Event:
+    told = {"name": event.name, "task": event.task, "exception_type": event.exception_type}
+    return replace(
+        event,
+        name="Too many different failures",
+        task="",
+        exception_type="",
+        culprit="",
+        fingerprint=OVERFLOW,
+        fingerprint_version=0,
+        context={**event.context, **{key: value for key, value in told.items() if value}},
+    )
 
 
 def _divide(
@@ -329,34 +349,6 @@ def _moment(event: Event, now: dt.datetime) -> dt.datetime:
     if not settings.USE_TZ:
         at = timezone.make_naive(at)
     return min(at, now) if event.occurred_at > 0 else now
-
-
-def _as_event(occurrence: Occurrence) -> Event:
-    issue = occurrence.issue
-    return Event(
-        event_id=occurrence.event_id,
-        kind=occurrence.kind,
-        severity=occurrence.severity,
-        name=issue.name,
-        task=issue.task,
-        error_message=occurrence.error_message or issue.error_message,
-        traceback=occurrence.traceback or issue.traceback,
-        exception_type=issue.exception_type,
-        culprit=issue.culprit,
-        fingerprint=issue.fingerprint,
-        fingerprint_version=issue.fingerprint_version,
-        occurred_at=occurrence.occurred_at.timestamp(),
-        task_id=occurrence.task_id,
-        attempt=occurrence.attempt,
-        worker=occurrence.worker,
-        queue=occurrence.queue,
-        args=occurrence.args,
-        kwargs=occurrence.kwargs,
-        context=occurrence.context,
-        payload=occurrence.payload,
-        payload_note=occurrence.payload_note,
-        options=occurrence.options,
-    )
 
 
 def _move(occurrence: Occurrence, event: Event, *, using: str, now: dt.datetime, folded: Folded) -> None:

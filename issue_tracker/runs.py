@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,7 @@ from typing import Any, Final
 from . import context, inflight, spool
 
 MAX_REMEMBERED_RUNS: Final = 4_096
-"""Tokens kept for signals that come after the run ended; more than any pool runs at once."""
+"""Tokens of ended runs that are kept for signals that come later."""
 
 
 SECOND_HAND: Final = {"told_by": "main process"}
@@ -48,7 +49,11 @@ class _On:
     before: dict[str, Any]
 
 
+_MARK: Final = "_issue_tracker_run"
+"""Attribute of Celery's request that holds its run: a task id may run twice at once, when its message came twice."""
+
 _runs: dict[tuple[str, int], _On] = {}
+_ended: deque[tuple[tuple[str, int], _On]] = deque()
 _slots: dict[Path, inflight.Slots] = {}
 
 
@@ -70,15 +75,15 @@ def begin(task: Any, task_id: str) -> None:
     if not request.is_eager:
         context.forget()
         slot = _my_slots().enter(_slot_text(task, task_id, attempt, token, request))
-    if len(_runs) >= MAX_REMEMBERED_RUNS:
-        _runs.pop(next(iter(_runs)), None)
-    _runs[task_id, attempt] = _On(token, slot, before)
+    run = _runs[task_id, attempt] = _On(token, slot, before)
+    setattr(request, _MARK, run)
 
 
 def end(task: Any, task_id: str) -> None:
     """Note that a run ended. Its token is kept for what Celery still has to say of it."""
     request = task.request
-    run = _runs.get((task_id, request.retries or 0))
+    key = (task_id, request.retries or 0)
+    run = getattr(request, _MARK, None) or _runs.get(key)
     if run is None:
         return
     if request.is_eager:
@@ -86,6 +91,17 @@ def end(task: Any, task_id: str) -> None:
     elif run.slot >= 0:
         _my_slots().leave(run.slot)
         run.slot = -1
+    run.before = {}
+    _remember(key, run)
+
+
+def _remember(key: tuple[str, int], run: _On) -> None:
+    """Keep the token of an ended run for a while. Runs that are on are never forgotten, however long they take."""
+    _ended.append((key, run))
+    while len(_ended) > MAX_REMEMBERED_RUNS:
+        oldest, forgotten = _ended.popleft()
+        if _runs.get(oldest) is forgotten:
+            _runs.pop(oldest, None)
 
 
 def is_requeued(request: Any) -> bool:
@@ -105,11 +121,12 @@ def request_of(task: Any, task_id: Any, args: Any, kwargs: Any, request: Any = N
 def _from_request(task: Any, task_id: str, args: Any, kwargs: Any, request: Any) -> Request:
     attempt = request.retries if isinstance(request.retries, int) else 0
     delivery = request.delivery_info if isinstance(request.delivery_info, dict) else {}
+    on = getattr(request, _MARK, None)
     return Request(
         task=_name_of(task),
         task_id=task_id,
         attempt=attempt,
-        run=_token(task_id, attempt),
+        run=on.token if on is not None else _token(task_id, attempt),
         args=_as_list(args),
         kwargs=kwargs,
         worker=str(request.hostname or ""),
