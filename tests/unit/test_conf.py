@@ -27,7 +27,9 @@ def test_an_empty_dict_gives_the_defaults() -> None:
     assert found == conf.Settings()
     assert (found.enabled, found.spool_sync, found.dedup_window) == (True, "normal", timedelta(days=7))
     assert (found.spool_max_bytes, found.spool_max_records) == (256 * 1024 * 1024, 100_000)
-    assert {key: conf.default_of(key) for key in conf.KEYS} == {f.name.upper(): getattr(found, f.name) for f in fields(found)}
+    assert {key: conf.default_of(key) for key in conf.KEYS} == {
+        f.name.upper(): getattr(found, f.name) for f in fields(found)
+    }
 
 
 @pytest.mark.parametrize("missing", [None, [], "text", 5])
@@ -63,11 +65,14 @@ def test_a_value_is_taken(key: str, value: Any, expected: Any) -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("ENABLED", 1), ("ENABLED", "yes"), ("SPOOL_DIR", 5), ("SPOOL_DIR", None), ("SPOOL_SYNC", "off"), ("SPOOL_SYNC", ["full"]),
-        ("SPOOL_SYNC", {}), ("SPOOL_MAX_RECORDS", 0), ("SPOOL_MAX_RECORDS", True), ("SPOOL_MAX_RECORDS", 1.5),
-        ("DEDUP_WINDOW", -1), ("DEDUP_WINDOW", timedelta(-1)), ("DEDUP_WINDOW", float("nan")), ("DEDUP_WINDOW", 1e300),
-        ("DEDUP_WINDOW", True), ("DEDUP_WINDOW", "7d"), ("OWN_PACKAGES", "cinema"), ("SECRET_KEYS", [1]), ("SECRET_PATTERNS", None),
-        ("SEVERITIES", ["error"]), ("SEVERITIES", {"retry": "fatal"}), ("SEVERITIES", {"retry": ["error"]}), ("SEVERITIES", {1: "error"}),
+        ("ENABLED", 1), ("ENABLED", "yes"), ("SPOOL_DIR", 5), ("SPOOL_DIR", None),
+        ("SPOOL_SYNC", "off"), ("SPOOL_SYNC", ["full"]), ("SPOOL_SYNC", {}),
+        ("SPOOL_MAX_RECORDS", 0), ("SPOOL_MAX_RECORDS", True), ("SPOOL_MAX_RECORDS", 1.5),
+        ("DEDUP_WINDOW", -1), ("DEDUP_WINDOW", timedelta(-1)), ("DEDUP_WINDOW", float("nan")),
+        ("DEDUP_WINDOW", 1e300), ("DEDUP_WINDOW", True), ("DEDUP_WINDOW", "7d"),
+        ("OWN_PACKAGES", "cinema"), ("SECRET_KEYS", [1]), ("SECRET_PATTERNS", None),
+        ("SEVERITIES", ["error"]), ("SEVERITIES", {"retry": "fatal"}), ("SEVERITIES", {"retry": ["error"]}),
+        ("SEVERITIES", {1: "error"}),
     ],
 )  # fmt: skip
 def test_a_wrong_value_leaves_the_default(key: str, value: Any) -> None:
