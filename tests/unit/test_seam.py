@@ -41,14 +41,24 @@ def side_of(path: Path) -> str:
 
 
 SIDES = {path.stem: side_of(path) for path in PACKAGE.glob("*.py") if path.stem != "__init__"}
-"""Each module of the package, and the side that it has taken."""
+"""Each module of the package, and the side that it has taken. One that says nothing stands where it is imported."""
 
 PACKAGES = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
 """The packages are Django's own rooms (admin, management, migrations, templatetags): right of the seam."""
 
-LEFT = sorted(name for name, side in SIDES.items() if side == "left")
-RIGHT = sorted({name for name, side in SIDES.items() if side == "right"} | PACKAGES)
 WIRES_BOTH = {"apps"}
+RIGHT = sorted({name for name, side in SIDES.items() if side == "right"} | PACKAGES)
+
+
+def reached_from(names: set[str]) -> set[str]:
+    """Return these modules and all of the package that they import, by whatever way."""
+    found, waiting = set(names), list(names)
+    while waiting:
+        imported = {full.split(".")[1] for full in imports_of(waiting.pop()) if full.startswith("issue_tracker.")}
+        new = imported & (SIDES.keys() | PACKAGES) - found
+        found |= new
+        waiting.extend(new)
+    return found
 
 
 def imports_of(name: str) -> set[str]:
@@ -81,9 +91,13 @@ def run_refusing(code: str, directory: Path) -> subprocess.CompletedProcess[str]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_every_module_says_on_which_side_it_stands() -> None:
-    """A module that takes no side could carry an import across unseen."""
-    assert [name for name, side in SIDES.items() if not side and name not in WIRES_BOTH] == []
+LEFT = sorted(reached_from({name for name, side in SIDES.items() if side == "left"}))
+
+
+def test_the_seam_has_two_sides() -> None:
+    """The sides are read from the docstrings: were they worded otherwise, the tests below would test nothing."""
+    assert {"capture", "event", "reporting", "serializer", "spool"} <= set(LEFT)
+    assert {"drain", "drainer", "models", "admin"} <= set(RIGHT)
 
 
 def test_left_of_the_seam_runs_without_the_orm(tmp_path: Path) -> None:
