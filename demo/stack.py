@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import http.client
 import os
 import secrets
 import shutil
@@ -16,7 +17,6 @@ import signal
 import sys
 import threading
 import time
-import urllib.error
 import urllib.request
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -219,7 +219,7 @@ def _start_admin(stack: Stack, *, port: int) -> str:
     say(" admin")
     place = f"127.0.0.1:{port}"
     if find_spec("gunicorn") and find_spec("whitenoise"):
-        command = ["-m", "gunicorn", "demo.wsgi", "--bind", place, "--threads", "4", "--access-logfile", "-"]
+        command = ["-m", "gunicorn", "demo.wsgi", "--bind", place, "--config", "python:demo.gunicorn_conf"]
     else:
         command = ["manage.py", "runserver", place, "--noreload", "--insecure"]
     stack.launch("admin", sys.executable, *command)
@@ -236,7 +236,7 @@ def _answers(url: str) -> bool:
     try:
         with opener.open(url, timeout=5) as answer:
             return bool(answer.status == 200)
-    except urllib.error.URLError:
+    except (OSError, http.client.HTTPException):  # a URLError, a timeout, an answer cut short
         return False
 
 

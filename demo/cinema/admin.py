@@ -5,12 +5,14 @@ from __future__ import annotations
 from django.contrib import admin
 
 from demo.cinema.models import Movie, Showtime, Theater
+from issue_tracker.admin import OpenIssuesMixin
 
 
 @admin.register(Theater)
-class TheaterAdmin(admin.ModelAdmin):
-    """Theaters, by city."""
+class TheaterAdmin(OpenIssuesMixin, admin.ModelAdmin):
+    """Theaters, by city, each with its open issues: what was recorded with its `theater_id`."""
 
+    issues_context_key = "theater_id"
     list_display = ["name", "city", "colombia_com_path"]
     list_filter = ["city"]
     search_fields = ["name", "slug"]

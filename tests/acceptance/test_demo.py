@@ -78,11 +78,14 @@ def test_demo_prints_every_issue_and_leaves_nothing_running(launch: Launch, fold
 def test_up_opens_the_admin_until_it_is_ended(launch: Launch, folder: Path, output: Path) -> None:
     """The printed user and password open the list of issues, under the strict policy; SIGTERM ends everything."""
     process = launch("up")
-    found = until(
-        lambda: re.search(r"(http://\S+)\s+user (\S+)\s+password (\S+)", output.read_text()),
+    login = re.compile(r"(http://\S+)\s+user (\S+)\s+password (\S+)")
+    until(
+        lambda: login.search(output.read_text()) or process.poll() is not None,
         why="address, user and password are printed",
         timeout_seconds=90,
     )
+    found = login.search(output.read_text())
+    assert found, output.read_text()
     address, user, password = found.groups()
 
     with httpx.Client(trust_env=False, follow_redirects=True) as client:
