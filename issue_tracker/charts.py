@@ -98,8 +98,16 @@ def buckets(start: datetime, end: datetime, *, zone: tzinfo | None = None) -> tu
     return [_midnight(last - timedelta(days=n), zone) for n in reversed(range(days))], False
 
 
-def chart(counts: Iterable[tuple[datetime, str, int]], start: datetime, end: datetime) -> Chart:
-    """Draw (hour, severity, count) over a span; counts outside it are left out."""
+def chart(
+    counts: Iterable[tuple[datetime, str, int]], start: datetime, end: datetime, *, is_fitted: bool = False
+) -> Chart:
+    """Draw (hour, severity, count) over a span; counts outside it are left out.
+
+    Fitted, the span shrinks to the last two days, hour by hour, where there is nothing before them.
+    """
+    counts = list(counts)
+    if is_fitted and counts and end - (first := min(moment for moment, _severity, _n in counts)) < MAX_HOURLY:
+        start = max(start, min(first, end - timedelta(hours=12)))
     starts, is_hourly = buckets(start, end)
     ends = [*starts[1:], starts[-1] + timedelta(hours=1 if is_hourly else 24)]
     heap: list[Counter[str]] = [Counter() for _ in starts]

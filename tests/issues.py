@@ -177,7 +177,7 @@ STORIES = [
         count=12,
         began_days=6,
         last_minutes=320,
-        flags={"recovered_count": 9},
+        flags={"recovered_count": 9, "is_returned": True},
     ),
     Story(
         name="Retry exhausted: TimeoutError",
@@ -270,6 +270,7 @@ STORIES = [
         message="division by zero",
         traceback=simple("occupancy", 19, "return sold / seats", "ZeroDivisionError: division by zero"),
         status="resolved",
+        flags={"recovered_count": 2},
         count=2,
         began_days=2,
         last_minutes=2600,
@@ -279,7 +280,7 @@ STORIES = [
 
 def tell(story: Story, *, now: datetime | None = None, rows: int | None = None, seed: int = 7) -> OperationalIssue:
     """Store an issue with its occurrences (`rows` of them at most), spread over the time since it began."""
-    now, chance = now or timezone.now(), random.Random(f"{seed}{story.name}{story.task}")
+    now, chance = now or timezone.now(), random.Random(f"{seed}{story.name}{story.task}{story.culprit}")
     first, last = now - timedelta(days=story.began_days), now - timedelta(minutes=story.last_minutes)
     key = fingerprint(task=story.task, exception_type=story.name, culprit=story.culprit, message=story.message)
     issue = OperationalIssue.objects.create(

@@ -111,7 +111,7 @@ class IssueChangeList(ChangeList):
             .values_list("hour", "severity")
             .annotate(n=Count("pk"))
         )
-        drawn = charts.chart(rows, start, end)
+        drawn = charts.chart(rows, start, end, is_fitted=True)
         return replace(drawn, bars=tuple(replace(bar, query=self._bar_query(bar)) for bar in drawn.bars))
 
     def busiest_tasks(self, limit: int) -> list[tuple[str, int]]:

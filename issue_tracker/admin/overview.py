@@ -51,6 +51,11 @@ class Cell:
     count: int
     query: str
 
+    @property
+    def heat(self) -> int:
+        """How strongly it is shaded: 0 to 3, a step for each factor of ten."""
+        return min(3, len(str(self.count))) if self.count else 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -113,7 +118,7 @@ def trend(now: datetime) -> charts.Chart:
         .values_list("hour", "severity")
         .annotate(n=Count("pk"))
     )
-    return charts.chart(rows, start, now)
+    return charts.chart(rows, start, now, is_fitted=True)
 
 
 def short_lists(now: datetime) -> dict[str, list[OperationalIssue]]:

@@ -5,7 +5,6 @@ The permission `requeue` is asked by every view; nothing is sent by GET, and not
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,8 +44,9 @@ class Preview:
     tasks: dict[str, str] = field(default_factory=dict)
     """The policy of each task."""
     sendable_count: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
-    warnings: Counter[str] = field(default_factory=Counter)
+    refused: dict[str, int] = field(default_factory=dict)
+    """How many would be refused, by reason; no Counter, whose `items` a template takes for a missing key."""
+    warnings: dict[str, int] = field(default_factory=dict)
 
     @property
     def shown_count(self) -> str:
@@ -70,10 +70,11 @@ def preview(occurrences: QuerySet[Occurrence]) -> Preview:
     for occurrence in occurrences.select_related("issue")[:MAX_AT_ONCE]:
         found.tasks.setdefault(occurrence.issue.task, policy_of(occurrence.issue.task))
         if reason := why_not(occurrence):
-            found.refused[reason] += 1
+            found.refused[reason] = found.refused.get(reason, 0) + 1
         else:
             found.sendable_count += 1
-            found.warnings.update(warnings_of(occurrence))
+            for warning in warnings_of(occurrence):
+                found.warnings[warning] = found.warnings.get(warning, 0) + 1
     return found
 
 
