@@ -1,4 +1,6 @@
-"""How much of a value is kept: what people are shown, and what a requeue needs. Left of the seam; imports nothing of ours."""
+"""How much of a value is kept: what people are shown, and what a requeue needs. Left of the seam; imports nothing of
+ours.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Any object as a bounded line of clean text, and the cuts: every one leaves a mark with the original size.
 
-Guarantee: nothing here raises, whatever the object's own code does, SystemExit included (`guard` holds real signals back).
-Never `repr` of a container or of an unknown object: it may be huge, slow, or show a secret. Left of the seam.
+Guarantee: nothing here raises, whatever the object's own code does, SystemExit included (`guard` holds real signals
+back). Never `repr` of a container or of an unknown object: it may be huge, slow, or show a secret. Left of the seam.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ MAX_INTEGER_BITS: Final = 14_280
 """Below CPython's own limit of 4,300 digits, beyond which `str` raises."""
 
 OVERLAP_CHARACTERS: Final = 1_024
-"""Read beyond a cut and thrown away once masked, so that a secret cut at the border is seen whole. Ours: the longest URL
-password, JWT or key that is likely."""
+"""Read beyond a cut and thrown away once masked, so that a secret at the border is seen whole. Ours: a long JWT."""
 
 MAX_NAME_CHARACTERS: Final = 255
 """The seed's columns."""
@@ -37,7 +36,7 @@ def clean(text: str) -> str:
 
 
 def cut(text: str, *, max_chars: int, size: int | None = None) -> str:
-    """Cut a text to `max_chars` characters, mark included; `size` is the original length where the text was cut before."""
+    """Cut a text to `max_chars` characters, mark included; `size` is the original length of one that was cut before."""
     size = len(text) if size is None else size
     if size <= max_chars and len(text) <= max_chars:
         return text
@@ -48,8 +47,8 @@ def cut(text: str, *, max_chars: int, size: int | None = None) -> str:
 def text_of(value: object, *, max_chars: int) -> str:
     """Return what `str` says of a value, clean and cut to `max_chars`; not scrubbed.
 
-    Containers come as their type and size, objects without a `__str__` of their own as "<module.Class object>", and what
-    can't be printed as "<unprintable module.Class: SystemExit>".
+    Containers come as their type and size, objects without a `__str__` of their own as "<module.Class object>", and
+    what can't be printed as "<unprintable module.Class: SystemExit>".
     """
     text, size = _raw_text(value, max_chars)
     return cut(clean(text), max_chars=max_chars, size=size)
@@ -74,7 +73,7 @@ def scrubbed_cut(text: str, *, max_chars: int, size: int | None = None) -> str:
 
 
 def name_of(value: object, *, max_chars: int = MAX_NAME_CHARACTERS) -> str:
-    """Return a value as a name: one longer than `max_chars` ends with a hash of the whole, so that names stay distinct."""
+    """Return a value as a name: one longer than `max_chars` ends with a hash of the whole, to stay distinct."""
     if type(value) is str and len(value) <= max_chars:
         return clean(value)
     text, size = _raw_text(value, 1 << 20)
@@ -96,7 +95,7 @@ def class_name(cls: type) -> str:
 @lru_cache(maxsize=256)
 def _class_name(cls: type) -> str:
     module, name = cls.__module__, cls.__qualname__
-    if not isinstance(module, str) or not isinstance(name, str):
+    if type(module) is not str or type(name) is not str:
         return "?"
     return clean((name if module == "builtins" else f"{module}.{name}")[:MAX_NAME_CHARACTERS])
 
@@ -122,9 +121,9 @@ def _raw_text(value: object, max_chars: int) -> tuple[str, int]:
     cls = type(value)
     try:
         if issubclass(cls, str):
-            text = value.value if issubclass(cls, Enum) else value  # type: ignore[attr-defined]
-            return str.__getitem__(text, slice(0, max_chars)), str.__len__(text)
-        text = _own_text(value, cls)
+            text: Any = value
+        else:
+            text = _own_text(value, cls)
         return str.__getitem__(text, slice(0, max_chars)), str.__len__(text)
     except BaseException as error:  # noqa: BLE001  foreign code may raise anything, SystemExit too
         text = unprintable(value, error)
@@ -154,11 +153,14 @@ def bytes_text(value: bytes | bytearray, *, max_chars: int = 64) -> str:
 
 def message_of(error: BaseException) -> str:
     """Return what `str` says of an exception, but never the `repr` of a container among its arguments. May raise."""
-    args = BaseException.args.__get__(error)
+    args: tuple[Any, ...] = BaseException.args.__get__(error)  # type: ignore[attr-defined]
     own = type(error).__str__
     if own is not BaseException.__str__ and own is not KeyError.__str__:
         return str(error)
-    if all(type(arg) in _PLAIN or (type(arg) is str and len(arg) <= _SMALL_ARGUMENT) for arg in args[:16]) and len(args) <= 16:
+    if (
+        all(type(arg) in _PLAIN or (type(arg) is str and len(arg) <= _SMALL_ARGUMENT) for arg in args[:16])
+        and len(args) <= 16
+    ):
         return str(error)
     texts = [_raw_text(arg, _SMALL_ARGUMENT)[0] for arg in args[:16]]
     more = f", … [{len(args) - 16:,} more items]" if len(args) > 16 else ""

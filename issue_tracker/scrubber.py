@@ -1,10 +1,11 @@
 """Masks secrets in texts and names the keys whose values are secret, before anything reaches disk. Left of the seam.
 
-Guarantees: never raises; linear in the length of the text; masking twice is masking once. Secrets are told by the name
-beside them (secret_names), or by their own look (secret_formats). Over-masking is preferred to a leak where both can't be had.
+Guarantees: never raises; linear in the length of the text; masking twice is masking once. Secrets are told by the
+name beside them (secret_names), or by their own look (secret_formats). Over-masking is preferred to a leak where both
+can't be had.
 
-Fast where it counts: nearly every traceback repeats frames that were seen before, so each frame's text is judged once and
-remembered. 3 KB of known frames cost 5 µs, of new ones 0.2 ms.
+Fast where it counts: nearly every traceback repeats frames that were seen before, so each frame's text is judged once
+and remembered. 3 KB of known frames cost 5 µs, of new ones 0.2 ms.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from django.utils.module_loading import import_string
 from . import conf
 from .secret_formats import MASK, PEM_BEGIN, Span, spans_of_formats, spans_of_pem
 from .secret_names import DJANGO_FRAGMENTS, MAX_NAME_CHARACTERS, Verdict, verdict_of, words_together
-from .secret_pairs import spans_of_pairs
+from .secret_pairs import may_hold_pairs, spans_of_pairs
 
 __all__ = ["MASK", "is_secret_key", "scrub", "verdict_on"]
 
@@ -39,6 +40,7 @@ MIN_SECRET_CHARACTERS: Final = 13
 MAX_PASSES: Final = 4
 """A mask may bring to light what its secret hid; the second pass hardly ever finds anything."""
 
+_NO_NAMES: Final[tuple[tuple[tuple[str, str], ...], Any]] = ((), None)
 _FRAME: Final = '\n  File "'
 _DEFAULT_FILTER: Final = "django.views.debug.SafeExceptionReporterFilter"
 
@@ -54,7 +56,7 @@ def verdict_on(key: str) -> Verdict:
 
 
 def scrub(text: str) -> str:
-    """Replace each secret in a text by MASK. About 40 ns a character when it is new, 50 ns in all when it was seen before."""
+    """Replace each secret in a text by MASK. About 60 ns a character when new, 0.2 µs in all when seen before."""
     if len(text) <= MAX_CACHED_CHARACTERS:
         return _scrubbed_part(text) if _is_small(text) else _masked(text)
     whole = _masked_where(text, list(spans_of_pem(text))) if PEM_BEGIN in text else text
@@ -91,7 +93,17 @@ def _masked_once(text: str) -> str:
     if PEM_BEGIN in text:
         text = _masked_where(text, list(spans_of_pem(text)))
     text = _without_host_patterns(text)
-    return _masked_where(text, [*spans_of_formats(text), *spans_of_pairs(text, verdict_on)])
+    low = _lowered(text)
+    spans = list(spans_of_formats(text, low))
+    if may_hold_pairs(low) or _host_names() != _NO_NAMES:
+        spans += spans_of_pairs(text, low, verdict_on)
+    return _masked_where(text, spans)
+
+
+def _lowered(text: str) -> str:
+    """Return the text in lower case with every character in its place; "İ" alone becomes two."""
+    low = text.lower()
+    return low if len(low) == len(text) else "".join(c if len(c.lower()) > 1 else c.lower() for c in text)
 
 
 def _masked_where(text: str, spans: list[Span]) -> str:
@@ -152,7 +164,7 @@ def _host_patterns() -> tuple[re.Pattern[str], ...]:
 
 @lru_cache(maxsize=1)
 def _host_names() -> tuple[tuple[tuple[str, str], ...], Any]:
-    """Return the host's fragments, each in lower case and as words alone, and the pattern of its own exception filter."""
+    """Return the host's fragments, each in lower case and as words alone, and the pattern of its exception filter."""
     extra, pattern = _filter_of_host()
     fragments = [*_setting("secret_keys"), *extra]
     return tuple((f.lower(), words_together(f) or f.lower()) for f in fragments if f), pattern
@@ -161,7 +173,7 @@ def _host_names() -> tuple[tuple[tuple[str, str], ...], Any]:
 def _filter_of_host() -> tuple[list[str], Any]:
     """Read DEFAULT_EXCEPTION_REPORTER_FILTER: what the host added to Django's alternatives, else its pattern as it is.
 
-    Django's own alternatives are compared as whole words (secret_names): as fragments they would mask "author" and "monkey".
+    Django's own alternatives are compared as whole words (secret_names): as fragments they would mask "author".
     """
     with suppress(Exception):
         path = settings.DEFAULT_EXCEPTION_REPORTER_FILTER

@@ -1,8 +1,8 @@
-"""Secrets that are known by their own look, wherever they stand: keys with a prefix, PEM blocks, JWTs, credentials in URLs,
-Authorization schemes, webhook addresses, card numbers.
+"""Secrets that are known by their own look, wherever they stand: keys with a prefix, PEM blocks, JWTs, credentials in
+URLs, Authorization schemes, webhook addresses, card numbers.
 
-Pure: text in, spans out. Linear: every pattern that may begin anywhere is bounded or possessive, and tried at the beginning
-of a word only.
+Pure: text in, spans out. Linear: every pattern that may begin anywhere is bounded or possessive, and tried at the
+beginning of a word only.
 """
 
 from __future__ import annotations
@@ -34,12 +34,15 @@ _FORMATS: Final = (
     r"gl(?:pat|dt|rt|cbt|ptt|ft|imt|agent|oas|soat|ffct|rtr)-[\w.-]{12,}",
     r"xox[a-z]-[\w-]{10,}|xoxe\.xox[a-z]-[\w-]{10,}|xapp-[\w-]{10,}",  # Slack
     r"(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{10,}|whsec_[A-Za-z0-9+/=]{16,}",  # Stripe
-    r"sk-(?:ant-|proj-|svcacct-|admin-|or-|None-|lf-)[\w-]{16,}|sk-[A-Za-z0-9]{16,}[\w-]*",  # OpenAI, Anthropic, OpenRouter
+    r"sk-(?:ant-|proj-|svcacct-|admin-|or-|None-|lf-)[\w-]{16,}|sk-[A-Za-z0-9]{16,}[\w-]*",  # OpenAI, Anthropic
     r"AIza[\w-]{20,}|ya29\.[\w.-]{16,}|GOCSPX-[\w-]{16,}",  # Google
     r"SG\.[\w-]{10,}\.[\w-]{10,}|xkeysib-[\w-]{16,}|xsmtpsib-[\w-]{16,}|key-[0-9a-zA-Z]{32}",  # senders of mail
-    r"[0-9a-f]{32}-us\d{1,2}(?!\w)|[0-9a-f]{32}-[0-9a-f]{8}-[0-9a-f]{8}(?!\w)|mlsn\.[0-9a-f]{32,}|re_[A-Za-z0-9]{8,}_[A-Za-z0-9]{16,}",
-    r"npm_[A-Za-z0-9]{20,}|pypi-[\w-]{24,}|rubygems_[0-9a-f]{32,}|CLOJARS_[0-9a-z]{32,}|cio[A-Za-z0-9]{32}|oy2[a-z0-9]{43}",
-    r"dckr_(?:pat|oat)_[\w-]{16,}|hf_[A-Za-z0-9]{20,}|r8_[A-Za-z0-9]{30,}|gsk_[A-Za-z0-9]{30,}|pplx-[A-Za-z0-9]{30,}|xai-[A-Za-z0-9]{30,}",
+    r"[0-9a-f]{32}-us\d{1,2}(?!\w)|[0-9a-f]{32}-[0-9a-f]{8}-[0-9a-f]{8}(?!\w)",
+    r"mlsn\.[0-9a-f]{32,}|re_[A-Za-z0-9]{8,}_[A-Za-z0-9]{16,}",
+    r"npm_[A-Za-z0-9]{20,}|pypi-[\w-]{24,}|rubygems_[0-9a-f]{32,}",
+    r"CLOJARS_[0-9a-z]{32,}|cio[A-Za-z0-9]{32}|oy2[a-z0-9]{43}",
+    r"dckr_(?:pat|oat)_[\w-]{16,}|hf_[A-Za-z0-9]{20,}|r8_[A-Za-z0-9]{30,}",
+    r"gsk_[A-Za-z0-9]{30,}|pplx-[A-Za-z0-9]{30,}|xai-[A-Za-z0-9]{30,}",
     r"do[opr]_v1_\w{16,}|shp(?:at|ca|pa|ss|ua|tka)_[A-Za-z0-9]{16,}|sbp_[A-Za-z0-9]{20,}|nfp_[A-Za-z0-9]{20,}",
     r"EAA[A-Za-z0-9]{30,}|sq0(?:atp|csp|idp)-[\w-]{16,}|access_token\$\w+\$[0-9a-z]{16,}\$?\w*|EZ[AT]K[0-9a-zA-Z]{30,}",
     r"(?:SK|AC)[0-9a-f]{32}(?!\w)",  # Twilio
@@ -48,11 +51,15 @@ _FORMATS: Final = (
     r"AT(?:ATT|CTT|BB|STT)[\w=-]{16,}",  # Atlassian
     r"AGE-SECRET-KEY-(?:PQ-)?1[A-Za-z0-9]{16,}",
     r"hv[sbr]\.[\w-]{16,}|s\.[A-Za-z0-9]{24}(?!\w)|[A-Za-z0-9]{14}\.atlasv1\.[\w=-]{30,}",  # HashiCorp
-    r"gls[ac]_[\w+/=-]{16,}|glc_[\w+/=-]{16,}|NRAK-[A-Z0-9]{16,}|NRII-[\w-]{16,}|sntry[su]_[\w+/=-]{16,}|dt0[a-z]\d\d\.[\w.]{24,}",
+    r"gls[ac]_[\w+/=-]{16,}|glc_[\w+/=-]{16,}|NRAK-[A-Z0-9]{16,}",
+    r"NRII-[\w-]{16,}|sntry[su]_[\w+/=-]{16,}|dt0[a-z]\d\d\.[\w.]{24,}",
     r"lin_api_[A-Za-z0-9]{16,}|(?:secret|ntn)_[A-Za-z0-9]{32,}|fig[dou]_[\w-]{16,}|pat[A-Za-z0-9]{14}\.[0-9a-f]{32,}",
-    r"dapi[0-9a-f]{32}|PMAK-[0-9a-f-]{24,}|dp\.(?:pt|st|ct|sa|scim|audit)\.[\w.-]{16,}|pul-[0-9a-f]{32,}|tskey-[\w-]{16,}",
-    r"pscale_(?:tkn|pw|oauth)_[\w.-]{16,}|fo1_[\w-]{16,}|fm[12][ar]?_[\w+/=-]{16,}|HRKU-[\w-]{16,}|CCIPAT_\w{16,}|bkua_\w{16,}",
-    r"sq[pua]_[0-9a-f]{32,}|LTAI[A-Za-z0-9]{12,}|AKCp[A-Za-z0-9]{16,}|CFPAT-[\w-]{16,}|rdme_[a-z0-9]{32,}|ops_eyJ[\w+/=-]{16,}",
+    r"dapi[0-9a-f]{32}|PMAK-[0-9a-f-]{24,}|dp\.(?:pt|st|ct|sa|scim|audit)\.[\w.-]{16,}",
+    r"pul-[0-9a-f]{32,}|tskey-[\w-]{16,}",
+    r"pscale_(?:tkn|pw|oauth)_[\w.-]{16,}|fo1_[\w-]{16,}|fm[12][ar]?_[\w+/=-]{16,}",
+    r"HRKU-[\w-]{16,}|CCIPAT_\w{16,}|bkua_\w{16,}",
+    r"sq[pua]_[0-9a-f]{32,}|LTAI[A-Za-z0-9]{12,}|AKCp[A-Za-z0-9]{16,}",
+    r"CFPAT-[\w-]{16,}|rdme_[a-z0-9]{32,}|ops_eyJ[\w+/=-]{16,}",
     r"A{15,}[A-Za-z0-9%]{20,}",  # Twitter's bearer tokens
     r"[\w~.-]{3}[78]Q~[\w~.-]{31,40}",  # Azure AD
     r"eyJ(?:[A-Za-z0-9]++|[_-](?!eyJ))++\.[\w-]{2,}(?:\.[\w-]*){0,3}",  # JWT, JWE
@@ -66,18 +73,40 @@ _URL: Final = re.compile(
     r":(?:\\?/){2}(?P<info>(?!\[)[^\s\"'<>@/\\:]*+:(?!\d{1,5}(?:[/?#,;]|\Z))(?:[^\s\"'<>@/]|/(?!/))*+"
     r"(?=@)(?:@[^\s\"'<>@/?#]*+(?=@))*+|[^\s\"'<>@/:]{16,}+(?=@))"
 )
-_ESCAPED_URL: Final = re.compile(r"(?i)%3A%2F%2F(?P<info>(?:[^\s\"'<>&%]|%(?!3A|40|2F))*+%3A(?:[^\s\"'<>&%]|%(?!40|2F))*+)(?=%40)")
-
-_SPACE: Final = r"(?:[ \t]{1,8}|%20|\+)"
-_SCHEME: Final = re.compile(
-    rf"(?i)(?<![\w-])(?P<scheme>bearer|basic|token|apikey|negotiate|ntlm|digest|hawk|oauth){_SPACE}"
-    rf"(?P<value>(?:username|realm|id|oauth_\w{{1,30}})=[^\r\n]*+|[\w.~+/=%:-]{{6,}}+)"
+_ESCAPED_URL: Final = re.compile(
+    r"(?i)%3A%2F%2F(?P<info>(?:[^\s\"'<>&%]|%(?!3A|40|2F))*+%3A(?:[^\s\"'<>&%]|%(?!40|2F))*+)(?=%40)"
 )
+
 _SCHEMES: Final = ("bearer", "basic", "token", "apikey", "negotiate", "ntlm", "digest", "hawk", "oauth")
-_PROSE: Final = re.compile(r"[A-Za-z]+(?:[-'][a-z]+)?[.,:;]*\Z|(?:realm|error|scope|authorization_uri)=.*")
-_STRONG_PROSE: Final = frozenset(
-    "token tokens auth authentication authorization scheme credential credentials format prefix header headers required "
-    "missing invalid expired should string value access request requests security".split()
+_CREDENTIAL: Final = re.compile(
+    r"(?:[ \t]{1,8}|%20|\+)(?P<value>(?:username|id|oauth_\w{1,30})=[^\r\n]*+|[\w.~+/=%:-]{6,}+)", re.IGNORECASE
+)
+_PROSE: Final = frozenset(
+    [
+        "token",
+        "tokens",
+        "auth",
+        "authentication",
+        "authorization",
+        "scheme",
+        "credential",
+        "credentials",
+        "format",
+        "prefix",
+        "header",
+        "headers",
+        "required",
+        "missing",
+        "invalid",
+        "expired",
+        "should",
+        "string",
+        "value",
+        "access",
+        "request",
+        "requests",
+        "security",
+    ]
 )
 
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]++")
@@ -89,29 +118,31 @@ _HOOK: Final = re.compile(
 )
 
 _CARD: Final = re.compile(
-    r"(?<![A-Za-z0-9.])(?:[3-6]\d{12,15}|[4-6]\d{18}|2[2-7]\d{14}|[2-6]\d{3}([ -])\d{4}\1\d{4}\1\d{4}|3\d{3}([ -])\d{6}\2\d{4,5})"
+    r"[2-6](?<![A-Za-z0-9.]\d)(?:\d{12,15}|\d{18}|\d{3}([ -])\d{4}\1\d{4}\1\d{4}|\d{3}([ -])\d{6}\2\d{4,5})"
     r"(?![A-Za-z0-9]|\.\d)"
 )
+"""Begins with the digit and looks back over it: `re` finds a set of characters three times as fast as a look-behind."""
 _ISSUERS: Final = re.compile(
-    r"4(?:\d{12}|\d{15}|\d{18})\Z|(?:5[1-5]|2[2-7])\d{14}\Z|3[47]\d{13}\Z|(?:6011|64[4-9]\d|65\d\d|35\d\d|62\d\d|50\d\d|5[6-8]\d\d|6[37]\d\d)\d{12}\Z"
+    r"4(?:\d{12}|\d{15}|\d{18})\Z|(?:5[1-5]|2[2-7])\d{14}\Z|3[47]\d{13}\Z"
+    r"|(?:6011|64[4-9]\d|65\d\d|35\d\d|62\d\d|50\d\d|5[6-8]\d\d|6[37]\d\d)\d{12}\Z"
     r"|3(?:0[0-5]|[689]\d)\d{11}\Z"
 )
-"""Visa, Mastercard, American Express, Discover, JCB, UnionPay, Maestro, Diners: prefix and length. Keeps times and ids out."""
+"""Visa, Mastercard, American Express, Discover, JCB, UnionPay, Maestro, Diners: prefix and length, against look-alikes."""
 
 PEM_BEGIN: Final = "-----BEGIN "
 _PEM: Final = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 
 
-def spans_of_formats(text: str) -> Iterator[Span]:
-    """Find every secret that its own look gives away, but for PEM blocks."""
+def spans_of_formats(text: str, low: str) -> Iterator[Span]:
+    """Find every secret that its own look gives away, PEM blocks apart. `low`: the same text in lower case."""
     yield from _known_keys(text)
     if "@" in text:
         yield from (m.span("info") for m in _URL.finditer(text) if ":" in m["info"] or looks_random(m["info"]))
     if "%40" in text:
         yield from (m.span("info") for m in _ESCAPED_URL.finditer(text))
-    low = text.lower()
-    if any(scheme in low for scheme in _SCHEMES):
-        yield from _credentials(text)
+    for scheme in _SCHEMES:
+        if scheme in low:
+            yield from _credentials(text, low, scheme)
     if "hook" in low:
         yield from (m.span(m.lastgroup or 0) for m in _HOOK.finditer(text))
     yield from (m.span() for m in _CARD.finditer(text) if _is_card(m[0]))
@@ -145,15 +176,28 @@ def _is_random(piece: str) -> bool:
 
 
 def _known_keys(text: str) -> Iterator[Span]:
-    for run in _RUN.finditer(text):
-        for found in _KNOWN.finditer(text, run.start(), run.end()):
-            yield found.span()
+    end = 0
+    for word in text.split():
+        if len(word) >= MIN_RUN_CHARACTERS:
+            begin = text.find(word, end)
+            end = begin + len(word)
+            for run in _RUN.finditer(text, begin, end):
+                for found in _KNOWN.finditer(text, run.start(), run.end()):
+                    yield found.span()
 
 
-def _credentials(text: str) -> Iterator[Span]:
-    for m in _SCHEME.finditer(text):
-        if _is_credential(m["scheme"].lower(), m["value"]):
-            yield m.span("value")
+def _credentials(text: str, low: str, scheme: str) -> Iterator[Span]:
+    at = low.find(scheme)
+    while at >= 0:
+        end = at + len(scheme)
+        found = _CREDENTIAL.match(text, end)
+        if (
+            found
+            and not (at and (text[at - 1].isalnum() or text[at - 1] in "_-"))
+            and _is_credential(scheme, found["value"])
+        ):
+            yield found.span("value")
+        at = low.find(scheme, end)
 
 
 def _is_credential(scheme: str, value: str) -> bool:
@@ -161,10 +205,9 @@ def _is_credential(scheme: str, value: str) -> bool:
     if scheme == "basic":
         return _is_user_and_password(value)
     if scheme == "bearer":
-        word = value.rstrip(".,:;").lower()
-        return word not in _STRONG_PROSE and not (word.isalpha() and len(word) < MIN_RUN_CHARACTERS and value.islower()) and "=" not in value.rstrip("=")
+        return value.rstrip(".,:;").lower() not in _PROSE and "=" not in value.rstrip("=")
     if scheme in {"digest", "hawk", "oauth"}:
-        return "=" in value.rstrip("=") and not value.lower().startswith("realm=")
+        return "=" in value.rstrip("=")
     return looks_random(value)
 
 

@@ -1,8 +1,10 @@
-"""Which names of keys announce a secret: "password", "X-Api-Key", "sessionId", but not "author", "cache_key", "session_count".
+"""Which names of keys announce a secret: "password", "X-Api-Key", "sessionId", but not "author", "cache_key",
+"session_count".
 
-Pure: no settings, no Django. The words are those of Django's `SafeExceptionReporterFilter.hidden_settings`
-(API, AUTH, TOKEN, KEY, SECRET, PASS, SIGNATURE, HTTP_COOKIE) and more, compared with whole words of the name instead of
-fragments, because fragments mask "author", "keyboard" and "compass" too. (Copied, since django.views.debug imports the ORM.)
+Pure: no settings, no Django. The words are those of Django's `SafeExceptionReporterFilter.hidden_settings` (API,
+AUTH, TOKEN, KEY, SECRET, PASS, SIGNATURE, HTTP_COOKIE) and more, compared with whole words of the name instead of
+fragments, because fragments mask "author", "keyboard" and "compass" too. (Copied, since django.views.debug imports
+the ORM.)
 """
 
 from __future__ import annotations
@@ -37,14 +39,15 @@ def _set(words: str) -> frozenset[str]:
 
 
 _WORDS: Final = _set(
-    "pwd passcode secret secrets creds token authorization cookie cookies jwt bearer csrf xsrf dsn otp totp hotp cvv cvc "
-    "ssn mnemonic kennwort senha"
+    "pwd passcode secret secrets creds token authorization cookie cookies jwt bearer csrf xsrf dsn otp totp hotp "
+    "cvv cvc ssn mnemonic kennwort senha"
 )
 """Words that make any name secret."""
 
 _INSIDE: Final = _set(
-    "password passwd passphrase passwort contrasena contraseña motdepasse credential apikey secretkey privatekey privkey "
-    "accesskey accountkey signingkey encryptionkey masterkey sessionid sessid sessionkey cardnumber creditcard"
+    "password passwd passphrase passwort contrasena contraseña motdepasse credential apikey secretkey privatekey "
+    "privkey accesskey accountkey signingkey encryptionkey masterkey sessionid sessid sessionkey cardnumber "
+    "creditcard"
 )
 """Fragments that make any word secret: names written without a separator, and words that have no look-alike."""
 
@@ -67,38 +70,41 @@ _LAST: Final[dict[str, frozenset[str]]] = {
 """Words that make a name secret when they end it, each with the words before it that make it harmless again."""
 
 _KEY_OWNERS: Final = _set(
-    "api apis access private secret signing signature sign encryption encrypt decryption decrypt auth account shared master "
-    "storage service subscription license licence ssh rsa ecdsa pgp gpg deploy consumer session hmac aes fernet crypt "
-    "crypto cipher root admin webhook integration activation recovery security server push vapid client app application "
-    "user maps write read functions project jwt jwk host app"
+    "api apis access private secret signing signature sign encryption encrypt decryption decrypt auth account "
+    "shared master storage service subscription license licence ssh rsa ecdsa pgp gpg deploy consumer session hmac "
+    "aes fernet crypt crypto cipher root admin webhook integration activation recovery security server push vapid "
+    "client app application user maps write read functions project jwt jwk host app"
 )
 _HARMLESS_OWNERS: Final = _set(
-    "primary foreign cache sort partition public object group unique idempotency natural lookup routing row s bucket "
-    "field json model index message msg translation dedup dedupe deduplication redis queue event part range item data "
-    "composite candidate surrogate dict map meta property attribute column shard hash lock task job fingerprint open "
-    "record node path url page file image name id sorting ordering grouping return arrow enter hot answer low"
+    "primary foreign cache sort partition public object group unique idempotency natural lookup routing row s "
+    "bucket field json model index message msg translation dedup dedupe deduplication redis queue event part range "
+    "item data composite candidate surrogate dict map meta property attribute column shard hash lock task job "
+    "fingerprint open record node path url page file image name id sorting ordering grouping return arrow enter hot "
+    "answer low"
 )
 _PHRASES: Final = _set(
-    "password passwd passphrase passcode sessionid sessionkey sessioncookie sessionhash sessiondata cardnumber cardno "
-    "cardnum ccnumber ccnum creditcard debitcard securitycode verificationcode authcode accesscode backupcode backupcodes "
-    "recoverycode recoverycodes smscode logincode mfacode facode otpcode activationcode onetime securityanswer seedphrase "
-    "recoveryphrase secretphrase pincode pinnumber socialsecurity authheader authdata authstring authvalue authparams "
-    "authinfo clientassertion apihash motde userpass dbpass"
+    "password passwd passphrase passcode sessionid sessionkey sessioncookie sessionhash sessiondata cardnumber "
+    "cardno cardnum ccnumber ccnum creditcard debitcard securitycode verificationcode authcode accesscode "
+    "backupcode backupcodes recoverycode recoverycodes smscode logincode mfacode facode otpcode activationcode "
+    "onetime securityanswer seedphrase recoveryphrase secretphrase pincode pinnumber socialsecurity authheader "
+    "authdata authstring authvalue authparams authinfo clientassertion apihash motde userpass dbpass"
 ) | {owner + "key" for owner in _KEY_OWNERS}
 """Two neighbouring words, written together."""
 
 _ABOUT_LAST: Final = _set(
-    "count counts counter length len size limit limits max min ttl timeout seconds minutes hours days expiry expires "
-    "expired expiration expire age at on date time timestamp name names type types version algorithm alg algo policy "
-    "field fields form forms view views template validators validator hashers hasher required enabled disabled valid "
-    "invalid verified changed exists status index idx position error errors exception warning failed failure mismatch "
-    "missing incorrect denied rejected revoked class classes backend backends provider method mode scheme realm issuer "
-    "audience scope scopes host domain port path file filename dir directory endpoint level strength score rules rule "
-    "attempts tries retries usage used remaining budget rate cost price page banner consent notice label title "
-    "description placeholder help column table model middleware engine serializer factory prefix suffix format "
-    "encoding charset manager mapping map"
+    "count counts counter length len size limit limits max min ttl timeout seconds minutes hours days expiry "
+    "expires expired expiration expire age at on date time timestamp name names type types version algorithm alg "
+    "algo policy field fields form forms view views template validators validator hashers hasher required enabled "
+    "disabled valid invalid verified changed exists status index idx position error errors exception warning failed "
+    "failure mismatch missing incorrect denied rejected revoked class classes backend backends provider method mode "
+    "scheme realm issuer audience scope scopes host domain port path file filename dir directory endpoint level "
+    "strength score rules rule attempts tries retries usage used remaining budget rate cost price page banner "
+    "consent notice label title description placeholder help column table model middleware engine serializer "
+    "factory prefix suffix format encoding charset manager mapping map"
 )
-_ABOUT_FIRST: Final = _set("max min num n total avg mean sum count number invalid missing expired bad wrong unknown unexpected")
+_ABOUT_FIRST: Final = _set(
+    "max min num n total avg mean sum count number invalid missing expired bad wrong unknown unexpected"
+)
 _ADDRESSES: Final = _set("url uri link urls")
 """The address of a token service is no secret; that of a password reset is."""
 

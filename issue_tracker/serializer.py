@@ -1,8 +1,9 @@
 """Any value as a bounded, scrubbed tree of plain JSON values. Left of the seam; no database query comes from here.
 
-Guarantees: never raises; never iterates what might query, block or be used up (querysets, generators); never recurses; at
-most `Limits.max_bytes` of JSON whatever goes in, for work in proportion to that. Order: cap the raw size, walk with limits
-of depth and breadth, scrub, cut to the final limit. Every cut leaves a mark with the original size.
+Guarantees: never raises; never iterates what might query, block or be used up (querysets, generators); never
+recurses; at most `Limits.max_bytes` of JSON whatever goes in, for work in proportion to that. Order: cap the raw
+size, walk with limits of depth and breadth, scrub, cut to the final limit. Every cut leaves a mark with the original
+size.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
+from .leaves import NotWholeError
 from .limits import EXACT, SHOWN, Limits
 from .plain_text import clean, name_of, scrubbed_text_of, text_of, unprintable
-from .walk import NotWholeError, Walk
+from .walk import Walk
 
 __all__ = ["EXACT", "SHOWN", "Limits", "Serialized", "clean", "name_of", "scrubbed_text_of", "serialize", "text_of"]
 
@@ -35,7 +37,7 @@ class Serialized:
 def serialize(value: object, *, limits: Limits = SHOWN) -> Serialized:
     """Return a value as plain JSON values within the limits. Never raises, whatever the value does.
 
-    With EXACT, which wants all or nothing, `tree` is None for what doesn't fit. Costs 5 to 10 µs for the usual arguments.
+    With EXACT, which wants all or nothing, `tree` is None for what doesn't fit. Usual arguments cost 5 to 10 µs.
     """
     try:
         return _serialize(value, limits)

@@ -1,7 +1,8 @@
-"""What a value of any type is to the serializer: a line of text, or items to walk. Left of the seam: no `django.db` here.
+"""What a value of any type is to the serializer: a line of text, or items to walk. Left of the seam: no `django.db`
+here.
 
-Guarantee: only types that are known to be harmless are iterated; a model is its label and key, read without touching a
-deferred field; a queryset, a generator, a file is its type. What a foreign class does may raise: callers guard.
+Guarantee: only types that are known to be harmless are iterated; a model is its label and key, read without touching
+a deferred field; a queryset, a generator, a file is its type. What a foreign class does may raise: callers guard.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import datetime
 import types
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import Field, dataclass, fields
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
@@ -21,7 +22,7 @@ from uuid import UUID
 
 from django.utils.functional import LazyObject, Promise, empty
 
-from .plain_text import bytes_text, class_name, clean, message_of, placeholder, text_of
+from .plain_text import bytes_text, class_name, clean, message_of, placeholder, text_of, unprintable
 from .scrubber import MASK
 
 MAX_TEXT_CHARACTERS: Final = 1_024
@@ -59,7 +60,7 @@ def _set(value: Any) -> Items:
     base = set if issubclass(type(value), set) else frozenset
     entries: Iterable[Any] = base.__iter__(value)
     size = base.__len__(value)
-    if size <= 50:  # noqa: PLR2004
+    if size <= 50:
         found = list(entries)
         # One order in every process, where comparing runs no foreign code.
         entries = sorted(found) if {*map(type, found)} in ({str}, {int}) else found
@@ -77,19 +78,24 @@ def _mapping(value: Any) -> Items:
 
 def _named_tuple(value: Any) -> Items:
     names = type(value)._fields
-    return Items(iter(zip(names, tuple.__iter__(value), strict=False)), tuple.__len__(value), is_mapping=True, is_exact=False)
+    return Items(
+        iter(zip(names, tuple.__iter__(value), strict=False)), tuple.__len__(value), is_mapping=True, is_exact=False
+    )
 
 
 def _data(value: Any) -> Items:
     """Walk the fields of a dataclass; one that its author keeps out of the `repr` is masked."""
-    fields = [f for f in type(value).__dataclass_fields__.values() if f._field_type.name == "_FIELD"]
-    return Items(iter([(f.name, _field(value, f)) for f in fields[:1_000]]), len(fields), is_mapping=True, is_exact=False)
+    known = fields(type(value))
+    return Items(((f.name, _field(value, f)) for f in known), len(known), is_mapping=True, is_exact=False)
 
 
-def _field(value: Any, field: Any) -> Any:
+def _field(value: Any, field: Field[Any]) -> Any:
     if not field.repr:
         return MASK
-    return object.__getattribute__(value, field.name)
+    try:
+        return object.__getattribute__(value, field.name)
+    except BaseException as error:  # noqa: BLE001  a descriptor of the host's, or a field that was never set
+        return unprintable(value, error)
 
 
 def _model(value: Any) -> str:
@@ -110,7 +116,8 @@ def _lazy(value: Any) -> str:
     wrapped = object.__getattribute__(value, "__dict__").get("_wrapped", empty)
     if wrapped is empty:
         return placeholder(value)
-    found = shape_of(type(wrapped))(wrapped)
+    cls: type = type(wrapped)
+    found = shape_of(cls)(wrapped)
     return found if isinstance(found, str) else placeholder(wrapped)
 
 
@@ -171,7 +178,7 @@ _SHAPES: Final[dict[type, Shape]] = {
 
 
 @lru_cache(maxsize=512)
-def shape_of(cls: type) -> Shape:
+def shape_of(cls: type[Any]) -> Shape:
     """Return how values of a class are read. May raise what a metaclass raises."""
     bases = type.__dict__["__mro__"].__get__(cls)
     names = {name for base in bases for name in vars(base)}
@@ -182,7 +189,7 @@ def shape_of(cls: type) -> Shape:
             return _SHAPES[base]
     if "__dataclass_fields__" in names:
         return _data
-    if "_meta" in names and hasattr(cls._meta, "pk") and hasattr(cls._meta, "label"):  # type: ignore[attr-defined]
+    if "_meta" in names and hasattr(cls._meta, "pk") and hasattr(cls._meta, "label"):
         return _model
     if "_result_cache" in names or {"_fetch_all", "query"} <= names:
         return _query_set

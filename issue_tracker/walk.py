@@ -1,22 +1,22 @@
 """One pass over a value with an explicit stack: the tree of plain JSON values, and what was lost on the way.
 
-Guarantee: no recursion, at most `Limits.max_nodes` steps, and only `NotWholeError` leaves it on purpose. What is scrubbed:
-strings by their look, values by the name of their key, also in {"name": "token", "value": …} and ("X-Api-Key", …).
+Guarantee: no recursion, at most `Limits.max_nodes` steps, and only `NotWholeError` leaves it on purpose. What is
+scrubbed: strings by their look, values by the name of their key, also in {"name": "token", "value": …} and
+("X-Api-Key", …).
 """
 
 from __future__ import annotations
 
 import json
-from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from .plain_text import OVERLAP_CHARACTERS, class_name, clean, cut, integer_text, name_of, scrubbed_cut, unprintable
-from .scrubber import MASK, is_secret_key, scrub, verdict_on
-from .secret_formats import looks_random
+from .leaves import MAX_CACHED_KEY, Leaves, NotWholeError
+from .plain_text import class_name, cut, unprintable
+from .scrubber import MASK, is_secret_key
 from .secret_names import Verdict
 from .secret_pairs import are_names
-from .shapes import Items, shape_of, text_key
+from .shapes import Items, shape_of
 
 if TYPE_CHECKING:
     from .limits import Limits
@@ -30,14 +30,8 @@ MAX_BYTES_PER_CHARACTER: Final = 6
 MAX_BYTES_PER_NODE: Final = 48
 """Separators, quotes, the longest number, the mark of a cut."""
 
-CACHED_KEYS: Final = 2_048
-MAX_CACHED_KEY: Final = 64
-
+_CONTAINERS: Final = frozenset({dict, list, tuple})
 _EMPTY: Final = frozenset({str, list, dict, tuple})
-
-
-class NotWholeError(Exception):
-    """The value doesn't fit, and a part of it is of no use. Its argument: whether something was scrubbed."""
 
 
 class _Frame:
@@ -57,19 +51,14 @@ class _Frame:
         """It is {"name": "password", "value": …}."""
 
 
-class Walk:
+class Walk(Leaves):
     """One pass. `tree_of` is called once."""
 
-    __slots__ = ("depth", "is_cut", "is_exact", "is_scrubbed", "limits", "nodes", "path", "stack", "weight")
+    __slots__ = ("depth", "nodes", "path", "stack")
 
     def __init__(self, limits: Limits) -> None:
-        self.limits = limits
-        self.is_exact = True
-        self.is_cut = False
-        self.is_scrubbed = False
+        super().__init__(limits)
         self.nodes = 0
-        self.weight = 0
-        """Characters of all texts."""
         self.depth = 0
         """The deepest level reached."""
         self.stack: list[_Frame] = []
@@ -89,15 +78,6 @@ class Walk:
     def max_size(self) -> int:
         """Return what the tree takes as JSON at most, in bytes: dearer to know exactly, and hardly ever needed."""
         return self.weight * MAX_BYTES_PER_CHARACTER + (self.nodes + 1) * MAX_BYTES_PER_NODE
-
-    def note_cut(self) -> None:
-        """Note that something is missing."""
-        self.is_cut, self.is_exact = True, False
-        if self.limits.is_all_or_nothing:
-            raise NotWholeError(self.is_scrubbed)
-
-    def _note_scrubbed(self) -> None:
-        self.is_scrubbed, self.is_exact = True, False
 
     def _fill(self, frame: _Frame) -> None:
         """Take items until one is a container, which is filled first."""
@@ -123,32 +103,30 @@ class Walk:
         self.path.discard(id(frame.value))
 
     def _add_pair(self, frame: _Frame, key: object, value: object) -> None:
-        name, verdict = self._name(key)
+        name, verdict = self.name(key)
         if name in frame.target:
             name = _distinct(name, frame.target)
-        if verdict is Verdict.NEVER and not (frame.has_secret_value and name == "value"):
-            self._add(frame, name, value)
-        elif _says_nothing(value):
+        if (verdict is Verdict.NEVER and not (frame.has_secret_value and name == "value")) or _says_nothing(value):
             self._add(frame, name, value)
         elif verdict is Verdict.MAYBE:
             frame.is_suspect = True
             self._add(frame, name, value)
             frame.is_suspect = False
         else:
-            self._note_scrubbed()
+            self.note_scrubbed()
             frame.target[name] = MASK
 
     def _add(self, frame: _Frame, name: str | None, value: Any) -> None:
         cls = type(value)
         node: Any
         if cls is str:
-            node = self._string(value, len(value), is_suspect=frame.is_suspect)
+            node = self.string(value, len(value), is_suspect=frame.is_suspect)
         elif cls is int:
-            node = self._integer(value)
+            node = self.integer(value)
         elif value is None or cls is bool:
             node = value
         elif cls is float:
-            node = self._float(value)
+            node = self.real(value)
         else:
             node = self._other(value, cls, frame)
         if name is None:
@@ -156,61 +134,12 @@ class Walk:
         else:
             frame.target[name] = node
 
-    def _name(self, key: object) -> tuple[str, Verdict]:
-        if type(key) is not str:
-            self.is_exact = False
-            key = _text_key(key)
-        if len(key) > self.limits.max_key_characters:
-            self.note_cut()
-            key = name_of(key, max_chars=self.limits.max_key_characters)
-        self.weight += len(key)
-        known = _known_key(key) if len(key) <= MAX_CACHED_KEY else _known_key.__wrapped__(key)
-        if known[0] != key:
-            self.is_exact = False
-            self.is_scrubbed = self.is_scrubbed or known[0] != clean(key)
-        return known
-
-    def _string(self, text: str, size: int, *, is_suspect: bool = False) -> str:
-        """Return a string scrubbed and within the limit; `size` is its length before it was cut to be handed over."""
-        limit = self.limits.max_string_characters
-        if is_suspect and looks_random(text):
-            self._note_scrubbed()
-            return MASK
-        if size > limit:
-            self.note_cut()
-            head = clean(text[: limit + OVERLAP_CHARACTERS])
-            self.is_scrubbed = self.is_scrubbed or scrub(head) != head
-            found = scrubbed_cut(head, max_chars=limit, size=size)
-        else:
-            found = scrub(clean(text))
-            if found != text:
-                self.is_exact = False
-                self.is_scrubbed = self.is_scrubbed or found != clean(text)
-        self.weight += len(found)
-        if self.weight > self.limits.max_bytes and self.limits.is_all_or_nothing:
-            self.note_cut()
-        return found
-
-    def _integer(self, value: int) -> int | str:
-        limit = self.limits.max_integer
-        if -limit <= value <= limit:
-            return value
-        self.is_exact = False
-        text = integer_text(value)
-        return self._string(text, len(text))
-
-    def _float(self, value: float) -> float | str:
-        if value - value == 0:  # neither infinite nor NaN
-            return value
-        self.is_exact = False
-        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"  # noqa: PLR0124  NaN alone differs from itself
-
     def _other(self, value: Any, cls: type, parent: _Frame) -> Any:
         """Return the node of a value that is no plain scalar; a container's is empty yet and filled next."""
         try:
-            found = self._scalar(value, cls)
-            if found is None:
-                found = shape_of(cls)(value)
+            if cls not in _CONTAINERS and (plain := self.scalar(value, cls)) is not None:
+                return plain
+            found = shape_of(cls)(value)
         except NotWholeError:
             raise
         except BaseException as error:  # noqa: BLE001  foreign code may raise anything, SystemExit too
@@ -218,20 +147,7 @@ class Walk:
             return unprintable(value, error)
         if isinstance(found, Items):
             return self._open(value, found, parent)
-        return found if issubclass(cls, str | int | float) else self._text(found)
-
-    def _scalar(self, value: Any, cls: type) -> str | int | float | None:
-        """Return the plain value of a subclass of str, int or float, without running any code of that class."""
-        if issubclass(cls, str):
-            head = str.__getitem__(value, slice(0, self.limits.max_string_characters + OVERLAP_CHARACTERS))
-            return self._string(head, str.__len__(value))
-        if issubclass(cls, int):
-            return self._integer(int.__int__(value))
-        return self._float(float.__float__(value)) if issubclass(cls, float) else None
-
-    def _text(self, text: str) -> str:
-        self.is_exact = False
-        return self._string(text, len(text))
+        return self.text(found)
 
     def _open(self, value: Any, items: Items, parent: _Frame) -> Any:
         depth, limits = len(self.stack) + 1, self.limits
@@ -243,14 +159,16 @@ class Walk:
             self.note_cut()
             return f"… [{items.size:,} items, too deep]"
         if depth > 1 and items.size == 2 and _is_secret_pair(value):
-            self._note_scrubbed()
-            return [self._string(value[0], len(value[0])), MASK]
+            self.note_scrubbed()
+            return [value[0] if type(value[0]) is str else value[0].decode("ascii", "replace"), MASK]
         if limits.is_all_or_nothing and items.size > min(limits.max_items, limits.max_nodes - self.nodes):
             self.note_cut()
         taken = max(0, min(items.size, limits.max_items, limits.max_nodes - self.nodes))
         self.nodes += taken
         self.depth = max(self.depth, depth)
-        frame = _Frame(value, islice(items.entries, taken), {} if items.is_mapping else [], items.size, is_mapping=items.is_mapping)
+        frame = _Frame(
+            value, islice(items.entries, taken), {} if items.is_mapping else [], items.size, is_mapping=items.is_mapping
+        )
         if items.is_mapping:
             frame.has_secret_value = type(value) is dict and "value" in value and _names_a_secret(value)
         else:
@@ -267,30 +185,17 @@ def _says_nothing(value: object) -> bool:
 
 def _is_secret_pair(value: Any) -> bool:
     """Tell ("X-Api-Key", "abc") and (b"authorization", b"Basic x"), as headers come in lists."""
-    if type(value) not in {list, tuple} or type(value[1]) not in {str, bytes}:
+    if type(value) not in {list, tuple} or type(value[0]) is not type(value[1]):
         return False
-    name = value[0]
-    if type(name) is not str or len(name) > MAX_CACHED_KEY or not is_secret_key(name):
-        return False
-    return type(value[1]) is bytes or bool(value[1]) and not are_names(name, value[1][:64])
+    name, other = value
+    if type(name) is bytes:
+        return is_secret_key(name[:MAX_CACHED_KEY].decode("ascii", "replace"))
+    return type(name) is str and is_secret_key(name) and other != "" and not are_names(name, other[:64])
 
 
 def _names_a_secret(value: dict[Any, Any]) -> bool:
     """Tell {"name": "password", "value": "x"}, as forms, headers and environments come in lists."""
-    name = value.get("name") or value.get("key")
-    return type(name) is str and is_secret_key(name)
-
-
-@lru_cache(maxsize=CACHED_KEYS)
-def _known_key(key: str) -> tuple[str, Verdict]:
-    return scrub(clean(key)), verdict_on(key)
-
-
-def _text_key(key: object) -> str:
-    try:
-        return text_key(key)
-    except BaseException as error:  # noqa: BLE001  foreign code may raise anything, SystemExit too
-        return unprintable(key, error)
+    return any(type(name) is str and is_secret_key(name) for name in (value.get("name"), value.get("key")))
 
 
 def _distinct(name: str, taken: dict[str, Any]) -> str:
