@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from django.contrib import admin
 from django.contrib.admin.options import IS_POPUP_VAR, TO_FIELD_VAR
 from django.contrib.admin.views.main import ERROR_FLAG, ORDER_VAR, PAGE_VAR, SEARCH_VAR
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from issue_tracker.admin import actions, cells
@@ -18,10 +19,9 @@ from issue_tracker.admin.filters import ChoiceFilter, DateRangeFilter, TaskFilte
 from issue_tracker.admin.paginator import BoundedPaginator
 from issue_tracker.admin.requeueing import RequeuePages, requeue_selected
 from issue_tracker.models import Occurrence, OperationalIssue
-from issue_tracker.templatetags.issue_tracker import ago
+from issue_tracker.templatetags.issue_tracker import ago, grouped
 
 if TYPE_CHECKING:
-    from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
     from django.utils.safestring import SafeString
 
@@ -30,6 +30,9 @@ MAX_SEARCH: Final = 200
 
 MAX_SEARCH_WORDS: Final = 8
 """Words of a search that are used; ours, since each one costs a look at every message."""
+
+MAX_LISTED: Final = 100
+"""Issues that the confirmation of a deletion names."""
 
 KNOWN_PARAMETERS: Final = {SEARCH_VAR, ORDER_VAR, PAGE_VAR, ERROR_FLAG, IS_POPUP_VAR, "_changelist_filters"}
 """Parameters of the list's address that are no filters."""
@@ -127,6 +130,23 @@ class OperationalIssueAdmin(RequeuePages):
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody adds an issue by hand."""
         return False
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Say what a deletion takes along in figures: Django would list every single occurrence."""
+        issues = list(objs[: MAX_LISTED + 1])
+        count = objs.count() if isinstance(objs, QuerySet) else len(objs)
+        occurrences = Occurrence.objects.filter(issue__in=objs).count()
+        shown = [str(issue) for issue in issues[:MAX_LISTED]]
+        if count > MAX_LISTED:
+            shown.append(_("and %(n)s more") % {"n": grouped(count - MAX_LISTED)})
+        summary = {
+            str(self.opts.verbose_name_plural): count,
+            str(Occurrence._meta.verbose_name_plural): occurrences,
+        }
+        missing = set() if self.has_delete_permission(request) else {str(self.opts.verbose_name)}
+        return shown, summary, missing, []
 
     def _filters(self, request: HttpRequest | None) -> tuple[set[str], set[str]]:
         """Return the columns and the parameters that the declared filters are about."""
