@@ -72,7 +72,7 @@ def _describe_alone(real: object) -> Described:
     for names in _known_names_of(type(real)):
         if names in _SPECIAL:
             return _SPECIAL[names](real)
-    if real is None or isinstance(real, str):
+    if real is None or issubclass(type(real), str):
         return Described(type_name="", short_name="", message=text_of(real or "", max_chars=MAX_MESSAGE_CHARACTERS))
     return _described(real, message_of(real))
 
@@ -111,9 +111,9 @@ def is_exception(value: object) -> TypeGuard[BaseException]:
 def type_name_of(cls: type) -> str:
     """Return "package.module.Class", builtins without module."""
     module, qualname = _module_of(cls), _qualname_of(cls)
-    if module == "builtins" and isinstance(module, str):
-        return qualname
-    return f"{module if type(module) is str else '<unknown>'}.{qualname}"
+    if type(module) is not str:
+        return f"<unknown>.{qualname}"
+    return qualname if module == "builtins" else f"{module}.{qualname}"
 
 
 def message_of(value: object) -> str:
@@ -142,7 +142,7 @@ def text_of_remote(error: object) -> str:
     """Return the formatted traceback that a RemoteTraceback carries from another process, else ""."""
     if any(_SPECIAL.get(names) is _describe_remote for names in _known_names_of(type(error))):
         text = attribute(error, "tb")
-        return text if isinstance(text, str) else ""
+        return text if type(text) is str else ""
     return ""
 
 
@@ -190,7 +190,7 @@ def _describe_unpickleable(error: object) -> Described:
     module = text_of(attribute(error, "exc_module") or "", max_chars=MAX_MESSAGE_CHARACTERS)
     full = name if module in {"", "builtins"} else f"{module}.{name}"
     args = attribute(error, "exc_args")
-    if isinstance(args, list | tuple) and args:
+    if type(args) in {list, tuple} and args:
         message = message_of(Exception(*args))
     else:
         message = text_of(attribute(error, "text") or "", max_chars=MAX_MESSAGE_CHARACTERS)

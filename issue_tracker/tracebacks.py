@@ -50,7 +50,7 @@ def culprit_of(value: Any) -> str:
     what led to it, then those of a group's members; a retry is seen through to the error that it is for.
     """
     try:
-        if isinstance(value, str):
+        if issubclass(type(value), str):
             return culprit_of_text(value)
         real = standing_for(value)
         return _culprit_of_exception(real) if is_exception(real) else _culprit_in(real)
