@@ -92,6 +92,8 @@ def _publish(
         kwargsrepr=None,
     )
     if "exchange" not in route and "queue" not in route:
-        route["exchange"] = ""  # the default exchange: the routing key is the queue's name, as Celery's own queues are
+        # Sent through the default exchange: the routing key is the queue's name. Given `exchange=""` Celery would put None
+        # in the place of the routing key, and the message would go nowhere.
+        route["queue"] = route.pop("routing_key")
     producer = app.amqp.Producer(connection, auto_declare=False)
     app.amqp.send_task_message(producer, name, message, retry=False, headers=headers, **route)
