@@ -21,6 +21,8 @@ class TheaterPage:
     """True: the connection is accepted and never answered."""
     quiet_pages: int = 0
     """How many pages asked for have no showtimes before the first that has some; a visit asks for one a day."""
+    broken_pages: int = 0
+    """How many pages asked for are answered 503 before the outage is over."""
 
 
 THEATERS: Final[dict[str, TheaterPage]] = {
@@ -34,6 +36,7 @@ THEATERS: Final[dict[str, TheaterPage]] = {
     "saturado-bucaramanga-s34": TheaterPage(status=429),
     "caido-cartagena-s35": TheaterPage(status=500),
     "reabre-manizales-s36": TheaterPage(movies=("La Empleada",), quiet_pages=2),
+    "apagon-tunja-s37": TheaterPage(movies=("La Empleada",), broken_pages=3),
 }
 """By the last part of the page's address, /cine/<name>."""
 

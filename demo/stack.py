@@ -122,8 +122,8 @@ def up(stack: Stack, *, port: int) -> int:
     """Start the stack with beat and the admin, play the scenes, and stay until somebody wants the end."""
     port = free_port(preferred=port)
     stack.env["BASE_URL"] = f"http://127.0.0.1:{port}"
-    _start_base(stack)
-    password = _superuser(stack)
+    password = secrets.token_urlsafe(9)
+    _start_base(stack, more_env={"DJANGO_SUPERUSER_USERNAME": USER, "DJANGO_SUPERUSER_PASSWORD": password})
     say(" worker beat")
     celery = (sys.executable, "-m", "celery", "-A", "celery_app")
     stack.launch("worker", *celery, *WORKER)
@@ -165,7 +165,7 @@ def _fresh_folder(command: str) -> Iterator[Path]:
         yield FOLDER / command
 
 
-def _start_base(stack: Stack) -> None:
+def _start_base(stack: Stack, *, more_env: Mapping[str, str] | None = None) -> None:
     """Start what both commands need: broker, upstream, and a migrated database with the theaters in it."""
     say("Starting: broker")
     served = stack.ends.enter_context(broker.running(stack.folder))
@@ -175,8 +175,7 @@ def _start_base(stack: Stack) -> None:
     sites = stack.ends.enter_context(upstream.running())
     stack.env = _environment(stack, served, sites.url)
     say(" database")
-    stack.manage("migrate")
-    stack.manage("loaddata", "theaters")
+    stack.manage("prepare", more_env=more_env)
 
 
 def _environment(stack: Stack, served: broker.Broker, sites: str) -> dict[str, str]:
@@ -200,18 +199,6 @@ def _environment(stack: Stack, served: broker.Broker, sites: str) -> dict[str, s
         "SCRAPE_RETRY_SECONDS": "1",
         "NO_PROXY": ",".join(filter(None, ["127.0.0.1,localhost", os.environ.get("NO_PROXY", "")])),
     }
-
-
-def _superuser(stack: Stack) -> str:
-    """Create the admin's user; returns the password, which no other process is told."""
-    password = secrets.token_urlsafe(9)
-    stack.manage(
-        "createsuperuser",
-        "--noinput",
-        *("--username", USER, "--email", "admin@example.com"),
-        more_env={"DJANGO_SUPERUSER_PASSWORD": password},
-    )
-    return password
 
 
 def _start_admin(stack: Stack, *, port: int) -> str:

@@ -112,8 +112,10 @@ class _Answer(BaseHTTPRequestHandler):
             return self._hang()
         if page.status != HTTPStatus.OK:
             return self._send(page.status, "text/html", f"<h1>{page.status}</h1>")
-        is_quiet = self.server.visits[path] <= page.quiet_pages
-        return self._send(HTTPStatus.OK, "text/html", theater_page(page, day=day, is_quiet=is_quiet))
+        count = self.server.visits[path]
+        if count <= page.broken_pages:
+            return self._send(HTTPStatus.SERVICE_UNAVAILABLE, "text/html", "<h1>503</h1>")
+        return self._send(HTTPStatus.OK, "text/html", theater_page(page, day=day, is_quiet=count <= page.quiet_pages))
 
     def _tmdb(self, title: Title, *, is_search: bool) -> None:
         if title.is_hanging:

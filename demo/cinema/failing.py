@@ -8,10 +8,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from celery import shared_task
+from django.conf import settings
 from django.db import transaction
 
 import issue_tracker
-from demo.cinema import tmdb
+from demo.cinema import scraper, tmdb
 from demo.cinema.models import Theater
 
 if TYPE_CHECKING:
@@ -84,6 +85,12 @@ def killed_and_handed_back(self: Task[Any, Any], theater_id: int) -> str:
 def unknown_tmdb_movie(tmdb_id: int) -> str:
     """Ask TMDB for a movie that it does not have."""
     return tmdb.movie_details(tmdb_id).title
+
+
+@shared_task
+def outage(path: str, screen: int) -> int:
+    """Read a page of a site that is down for now; sent again afterwards, it succeeds."""
+    return len(scraper.listings(scraper.fetch_page(f"{settings.COLOMBIA_COM_URL}{path}")))
 
 
 @shared_task

@@ -1,7 +1,7 @@
 """What the demo plays: the tasks that it sends, and the issues that must be there afterwards.
 
 A round's scenes are sent together, and the next round begins when all that this one expects is there. A scene that
-needs what an earlier one left behind (a return, a cleared condition) belongs in a later round.
+needs what an earlier one left behind (a return, a cleared condition, a requeue) belongs in a later round.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from demo.cinema import failing, tasks
-from issue_tracker.models import OperationalIssue
+from issue_tracker.models import Occurrence, OperationalIssue
+from issue_tracker.requeue import requeue_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -95,6 +96,16 @@ def _fix_and_break_again() -> None:
     failing.plain_exception.delay(theater_id=3, seats_sold=90, seats=0)
 
 
+def _fail_in_an_outage() -> None:
+    for screen in range(1, 4):
+        failing.outage.delay(path="/cine/apagon-tunja-s37", screen=screen)
+
+
+def _send_again() -> None:
+    """Requeue a whole group, as a person does once the outage is over: its success closes the issue."""
+    requeue_all(Occurrence.objects.filter(issue__task="demo.cinema.failing.outage"), confirmed=True)
+
+
 CINEMA: Final = Scene(
     play=tasks.colombia_com_download_task.delay,
     expected=(
@@ -170,6 +181,7 @@ ROUNDS: Final[tuple[tuple[Scene, ...], ...]] = (
                 ),
             ),
         ),
+        Scene(play=_fail_in_an_outage, expected=(_failed("outage", "ScrapeError", count=3, status="open"),)),
         CINEMA,
     ),
     (
@@ -177,6 +189,7 @@ ROUNDS: Final[tuple[tuple[Scene, ...], ...]] = (
             play=lambda: tasks.colombia_com_download_task.delay(slugs=["reabre-manizales"]),
             expected=(_empty("Reabre", status="resolved"),),
         ),
+        Scene(play=_send_again, expected=(_failed("outage", "ScrapeError", count=3, status="resolved"),)),
         Scene(
             play=_fix_and_break_again,
             expected=(_failed("plain_exception", "ZeroDivisionError", is_returned=True),),

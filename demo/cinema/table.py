@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     from issue_tracker.models import OperationalIssue
 
+GOOD_ENDS = {"report": "cleared", "retry": "recovered"}
+"""How an issue closed itself, by its kind; any other was sent again with success."""
 TITLES = ("NAME", "TASK", "SEVERITY", "KIND", "COUNT", "STATE", "MESSAGE")
 SEVERITIES = ("error", "warning", "info")
 MIN_MESSAGE_WIDTH = 24
@@ -40,7 +42,7 @@ def state(issue: OperationalIssue) -> str:
     if issue.is_returned:
         return f"{issue.status}, returned"
     if issue.status == "resolved" and issue.recovered_count >= issue.occurrence_count:
-        return "cleared" if issue.kind == "report" else "recovered"
+        return GOOD_ENDS.get(issue.kind, "requeued")
     return issue.status
 
 

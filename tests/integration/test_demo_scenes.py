@@ -70,6 +70,7 @@ def test_a_return_is_compared_when_one_is_expected() -> None:
         ({"status": "resolved"}, "resolved"),
         ({"status": "resolved", "recovered_count": 2}, "cleared"),
         ({"status": "resolved", "recovered_count": 2, "kind": "retry"}, "recovered"),
+        ({"status": "resolved", "recovered_count": 2, "kind": "failure"}, "requeued"),
         ({"is_returned": True}, "open, returned"),
     ],
 )
@@ -121,6 +122,7 @@ def test_every_way_to_die_of_the_demo_is_expected_by_name() -> None:
         "killed_child",
         "unknown_tmdb_movie",
         "rollback_with_warning",
+        "outage",
         "colombia_com_download_task",
         "save_showtimes_for_theater",
         "_get_or_create_movie",

@@ -91,6 +91,14 @@ def test_a_quiet_theater_has_showtimes_at_the_second_visit() -> None:
     assert ["horarios-funcion" in page for page in pages] == [False, False, True, True]
 
 
+def test_an_outage_is_over_after_three_pages() -> None:
+    """What failed in it succeeds when it is sent again."""
+    with upstream.running() as server, httpx.Client(base_url=server.url, trust_env=False) as client:
+        statuses = [client.get("/cine/apagon-tunja-s37").status_code for _page in range(4)]
+
+    assert statuses == [503, 503, 503, 200]
+
+
 def test_it_runs_on_the_standard_library_alone() -> None:
     """`python -m demo.upstream` needs no installed package: -S leaves site-packages out."""
     process = subprocess.Popen([sys.executable, "-S", "-m", "demo.upstream"], cwd=ROOT, stdout=subprocess.PIPE)

@@ -27,7 +27,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take the time to wait."""
-        parser.add_argument("--timeout", type=float, default=50.0, metavar="SECONDS", help="for all rounds together")
+        parser.add_argument("--timeout", type=float, default=90.0, metavar="SECONDS", help="for all rounds together")
 
     def handle(self, *_args: Any, timeout: float, **_options: Any) -> None:
         """Play the rounds in order. Raises CommandError when an expected issue is missing at the end."""
