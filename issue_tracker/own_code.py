@@ -23,6 +23,12 @@ from . import conf
 
 _LIBRARIES: Final = ("celery", "billiard", "kombu", "vine", "amqp", "django")
 """Never own, even where they are checked out beside the project instead of being installed."""
+_LIBRARY_DIRECTORIES: Final = {
+    os.path.dirname(os.__file__),
+    os.path.realpath(os.path.dirname(os.__file__)),
+    os.path.dirname(__file__),
+}
+"""Python's own library, which a virtual environment may reach by a link, and this app."""
 
 _INSTALLED: Final = re.compile(r"(.*/(?:site-packages|dist-packages|__pypackages__/[^/]+/lib|[^/]+\.egg))/(.+)")
 
@@ -63,10 +69,8 @@ def module_of(filename: str) -> str:
 
 
 def _library_directories() -> tuple[str, ...]:
-    library = os.path.dirname(os.__file__)
-    roots = {library, os.path.realpath(library), os.path.dirname(__file__)}
-    roots |= {os.path.dirname(file) for name in _LIBRARIES if (file := _file_of(name))}
-    return tuple(f"{root}/" for root in roots)
+    checked_out = {os.path.dirname(file) for name in _LIBRARIES if (file := _file_of(name))}
+    return tuple(f"{root}/" for root in _LIBRARY_DIRECTORIES | checked_out)
 
 
 def _is_own_relative(path: str) -> bool:
@@ -97,7 +101,11 @@ def _installed_along_with(name: str) -> set[str]:
 
 
 def _roots() -> list[str]:
-    return [f"{os.path.abspath(entry)}/" for entry in sys.path]
+    here = []
+    with suppress(OSError):  # the working directory may have been deleted
+        here = [os.getcwd()]
+    entries = [*(entry for entry in sys.path if type(entry) is str), *(here if "" in sys.path else [])]
+    return [f"{entry.rstrip('/')}/" for entry in entries if entry.startswith("/")]
 
 
 def _forget(*, setting: str, **_kwargs: object) -> None:

@@ -127,3 +127,15 @@ def test_a_path_that_nobody_loaded_becomes_its_last_parts() -> None:
     assert module_of("/srv/app/cinema/tasks.py") == "app.cinema.tasks"
     assert module_of("/srv/app/cinema/__init__.py") == "srv.app.cinema"
     assert module_of("tasks.py") == "tasks"
+
+
+def test_names_are_found_without_a_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker may outlive the release it was started in."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    monkeypatch.setattr(sys, "path", ["", 5, b"x", *sys.path])
+    gone.rmdir()
+    module_of.cache_clear()
+
+    assert module_of(__file__) == __name__
