@@ -11,6 +11,8 @@ import re
 from base64 import b64decode
 from typing import TYPE_CHECKING, Final
 
+from .secret_names import words_in
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -44,9 +46,9 @@ _FORMATS: Final = (
     r"dckr_(?:pat|oat)_[\w-]{16,}|hf_[A-Za-z0-9]{20,}|r8_[A-Za-z0-9]{30,}",
     r"gsk_[A-Za-z0-9]{30,}|pplx-[A-Za-z0-9]{30,}|xai-[A-Za-z0-9]{30,}",
     r"do[opr]_v1_\w{16,}|shp(?:at|ca|pa|ss|ua|tka)_[A-Za-z0-9]{16,}|sbp_[A-Za-z0-9]{20,}|nfp_[A-Za-z0-9]{20,}",
-    r"EAA[A-Za-z0-9]{30,}|sq0(?:atp|csp|idp)-[\w-]{16,}|access_token\$\w+\$[0-9a-z]{16,}\$?\w*|EZ[AT]K[0-9a-zA-Z]{30,}",
+    r"EAA[A-Za-z0-9]{30,}|sq0(?:atp|csp|idp)-[\w-]{16,}|access_token\$\w+\$[0-9A-Za-z]{8,}\$?\w*|EZ[AT]K[0-9a-zA-Z]{30,}",
     r"(?:SK|AC)[0-9a-f]{32}(?!\w)",  # Twilio
-    r"(?<=\d:)AA[\w-]{30,}",  # Telegram
+    r"(?:(?<=\d:)|(?<=\d%3A))AA[\w-]{30,}",  # Telegram
     r"[MNO][\w-]{22,27}\.[\w-]{6}\.[\w-]{25,}",  # Discord
     r"AT(?:ATT|CTT|BB|STT)[\w=-]{16,}",  # Atlassian
     r"AGE-SECRET-KEY-(?:PQ-)?1[A-Za-z0-9]{16,}",
@@ -60,7 +62,7 @@ _FORMATS: Final = (
     r"HRKU-[\w-]{16,}|CCIPAT_\w{16,}|bkua_\w{16,}",
     r"sq[pua]_[0-9a-f]{32,}|LTAI[A-Za-z0-9]{12,}|AKCp[A-Za-z0-9]{16,}",
     r"CFPAT-[\w-]{16,}|rdme_[a-z0-9]{32,}|ops_eyJ[\w+/=-]{16,}",
-    r"A{15,}[A-Za-z0-9%]{20,}",  # Twitter's bearer tokens
+    r"A{15,}+[A-Za-z0-9%]{20,}",  # Twitter's bearer tokens
     r"[\w~.-]{3}[78]Q~[\w~.-]{31,40}",  # Azure AD
     r"eyJ(?:[A-Za-z0-9]++|[_-](?!eyJ))++\.[\w-]{2,}(?:\.[\w-]*){0,3}",  # JWT, JWE
 )
@@ -81,32 +83,9 @@ _SCHEMES: Final = ("bearer", "basic", "token", "apikey", "negotiate", "ntlm", "d
 _CREDENTIAL: Final = re.compile(
     r"(?:[ \t]{1,8}|%20|\+)(?P<value>(?:username|id|oauth_\w{1,30})=[^\r\n]*+|[\w.~+/=%:-]{6,}+)", re.IGNORECASE
 )
-_PROSE: Final = frozenset(
-    [
-        "token",
-        "tokens",
-        "auth",
-        "authentication",
-        "authorization",
-        "scheme",
-        "credential",
-        "credentials",
-        "format",
-        "prefix",
-        "header",
-        "headers",
-        "required",
-        "missing",
-        "invalid",
-        "expired",
-        "should",
-        "string",
-        "value",
-        "access",
-        "request",
-        "requests",
-        "security",
-    ]
+_PROSE: Final = words_in(
+    "realm error scope token tokens auth authentication authorization scheme credential credentials format prefix "
+    "header headers required missing invalid expired should string value access request requests security"
 )
 
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]++")
@@ -118,7 +97,8 @@ _HOOK: Final = re.compile(
 )
 
 _CARD: Final = re.compile(
-    r"[2-6](?<![A-Za-z0-9.]\d)(?:\d{12,15}|\d{18}|\d{3}([ -])\d{4}\1\d{4}\1\d{4}|\d{3}([ -])\d{6}\2\d{4,5})"
+    r"[2-6](?:(?<![A-Za-z0-9.]\d)|(?<=\\[nrt]\d)|(?<=%[0-9A-F]{2}\d))"
+    r"(?:\d{12,15}|\d{18}|\d{3}([ -])\d{4}\1\d{4}\1\d{4}|\d{3}([ -])\d{6}\2\d{4,5})"
     r"(?![A-Za-z0-9]|\.\d)"
 )
 """Begins with the digit and looks back over it: `re` finds a set of characters three times as fast as a look-behind."""
@@ -127,7 +107,7 @@ _ISSUERS: Final = re.compile(
     r"|(?:6011|64[4-9]\d|65\d\d|35\d\d|62\d\d|50\d\d|5[6-8]\d\d|6[37]\d\d)\d{12}\Z"
     r"|3(?:0[0-5]|[689]\d)\d{11}\Z"
 )
-"""Visa, Mastercard, American Express, Discover, JCB, UnionPay, Maestro, Diners: prefix and length, against look-alikes."""
+"""Visa, Mastercard, American Express, Discover, JCB, UnionPay, Maestro, Diners: prefix and length."""
 
 PEM_BEGIN: Final = "-----BEGIN "
 _PEM: Final = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
@@ -205,7 +185,7 @@ def _is_credential(scheme: str, value: str) -> bool:
     if scheme == "basic":
         return _is_user_and_password(value)
     if scheme == "bearer":
-        return value.rstrip(".,:;").lower() not in _PROSE and "=" not in value.rstrip("=")
+        return value.rstrip(".,:;").partition("=")[0].lower() not in _PROSE
     if scheme in {"digest", "hawk", "oauth"}:
         return "=" in value.rstrip("=")
     return looks_random(value)

@@ -34,17 +34,18 @@ _BOUNDARY: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
 _WORD: Final = re.compile(r"[^\W\d_]+")
 
 
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
+def words_in(text: str) -> frozenset[str]:
+    """Return the words of a table as a set."""
+    return frozenset(text.split())
 
 
-_WORDS: Final = _set(
+_WORDS: Final = words_in(
     "pwd passcode secret secrets creds token authorization cookie cookies jwt bearer csrf xsrf dsn otp totp hotp "
     "cvv cvc ssn mnemonic kennwort senha"
 )
 """Words that make any name secret."""
 
-_INSIDE: Final = _set(
+_INSIDE: Final = words_in(
     "password passwd passphrase passwort contrasena contraseña motdepasse credential apikey secretkey privatekey "
     "privkey accesskey accountkey signingkey encryptionkey masterkey sessionid sessid sessionkey cardnumber "
     "creditcard"
@@ -57,41 +58,42 @@ _ENDINGS: Final = ("token", "secret")
 _LAST: Final[dict[str, frozenset[str]]] = {
     "auth": frozenset(),
     "authentication": frozenset(),
-    "pass": _set("first second third last next boarding season single multi one two per high low band all by"),
+    "pass": words_in("first second third last next boarding season single multi one two per high low band all by"),
     "pw": frozenset(),
     "psk": frozenset(),
-    "pin": _set("gpio map drop push hat rolling"),
-    "signature": _set("function method call type task operator argument"),
-    "session": _set("movie film cinema training game play video next last per"),
-    "clave": _set("palabra palabras"),
+    "pin": words_in("gpio map drop push hat rolling"),
+    "signature": words_in("function method call type task operator argument"),
+    "session": words_in("movie film cinema training game play video next last per"),
+    "clave": words_in("palabra palabras"),
     "userpass": frozenset(),
     "dbpass": frozenset(),
 }
 """Words that make a name secret when they end it, each with the words before it that make it harmless again."""
 
-_KEY_OWNERS: Final = _set(
+_KEY_OWNERS: Final = words_in(
     "api apis access private secret signing signature sign encryption encrypt decryption decrypt auth account "
     "shared master storage service subscription license licence ssh rsa ecdsa pgp gpg deploy consumer session hmac "
     "aes fernet crypt crypto cipher root admin webhook integration activation recovery security server push vapid "
     "client app application user maps write read functions project jwt jwk host app"
 )
-_HARMLESS_OWNERS: Final = _set(
+_HARMLESS_OWNERS: Final = words_in(
     "primary foreign cache sort partition public object group unique idempotency natural lookup routing row s "
     "bucket field json model index message msg translation dedup dedupe deduplication redis queue event part range "
     "item data composite candidate surrogate dict map meta property attribute column shard hash lock task job "
     "fingerprint open record node path url page file image name id sorting ordering grouping return arrow enter hot "
     "answer low"
 )
-_PHRASES: Final = _set(
+_PHRASES: Final = words_in(
     "password passwd passphrase passcode sessionid sessionkey sessioncookie sessionhash sessiondata cardnumber "
     "cardno cardnum ccnumber ccnum creditcard debitcard securitycode verificationcode authcode accesscode "
     "backupcode backupcodes recoverycode recoverycodes smscode logincode mfacode facode otpcode activationcode "
     "onetime securityanswer seedphrase recoveryphrase secretphrase pincode pinnumber socialsecurity authheader "
-    "authdata authstring authvalue authparams authinfo clientassertion apihash motde userpass dbpass"
+    "authdata authstring authvalue authparams authinfo clientassertion apihash motde claveapi clavesecreta "
+    "claveprivada claveacceso clavedinamica userpass dbpass"
 ) | {owner + "key" for owner in _KEY_OWNERS}
 """Two neighbouring words, written together."""
 
-_ABOUT_LAST: Final = _set(
+_ABOUT_LAST: Final = words_in(
     "count counts counter length len size limit limits max min ttl timeout seconds minutes hours days expiry "
     "expires expired expiration expire age at on date time timestamp name names type types version algorithm alg "
     "algo policy field fields form forms view views template validators validator hashers hasher required enabled "
@@ -102,13 +104,13 @@ _ABOUT_LAST: Final = _set(
     "consent notice label title description placeholder help column table model middleware engine serializer "
     "factory prefix suffix format encoding charset manager mapping map"
 )
-_ABOUT_FIRST: Final = _set(
+_ABOUT_FIRST: Final = words_in(
     "max min num n total avg mean sum count number invalid missing expired bad wrong unknown unexpected"
 )
-_ADDRESSES: Final = _set("url uri link urls")
+_ADDRESSES: Final = words_in("url uri link urls")
 """The address of a token service is no secret; that of a password reset is."""
 
-PHRASE_TAILS: Final = _set("key keys number no num code codes phrase id answer pin")
+PHRASE_TAILS: Final = words_in("key keys number no num code codes phrase id answer pin")
 """Words that need the word before them, so that free text ("api key: …") looks back."""
 
 

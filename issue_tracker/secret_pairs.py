@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from .secret_formats import MIN_RANDOM_CHARACTERS, looks_random
-from .secret_names import PHRASE_TAILS, Verdict
+from .secret_names import PHRASE_TAILS, Verdict, words_in
 from .secret_values import BARE, BARE_ESCAPED, OPENINGS, QUOTE, QUOTES, Values
 
 if TYPE_CHECKING:
@@ -44,54 +44,11 @@ _WHOLE_LINE: Final = frozenset({"authorization", "proxyauthorization", "cookie",
 """Names whose value is the rest of the line: headers, and secrets made of several words."""
 _PHRASES: Final = ("phrase",)
 
-_LITERALS: Final = frozenset(
-    ["none", "null", "nil", "true", "false", "yes", "no", "on", "off", "undefined", "empty", "unset"]
-)
-_PROSE: Final = frozenset(
-    [
-        "must",
-        "is",
-        "not",
-        "was",
-        "has",
-        "are",
-        "the",
-        "a",
-        "an",
-        "this",
-        "that",
-        "invalid",
-        "expired",
-        "missing",
-        "required",
-        "unknown",
-        "wrong",
-        "incorrect",
-        "too",
-        "please",
-        "may",
-        "should",
-        "cannot",
-        "can't",
-        "could",
-        "expected",
-        "got",
-        "field",
-        "only",
-        "at",
-        "for",
-        "in",
-        "of",
-        "with",
-        "from",
-        "str",
-        "int",
-        "bytes",
-        "bool",
-        "optional",
-        "object",
-        "any",
-    ]
+_LITERALS: Final = words_in("none null nil true false yes no on off undefined empty unset")
+_PROSE: Final = words_in(
+    "must is not was has are the a an this that invalid expired missing required unknown wrong incorrect too please "
+    "may should cannot can't could expected got field only at for in of with from str int bytes bool optional "
+    "object any"
 )
 _REFERENCE: Final = re.compile(r"(?:self|cls|settings|os|request|kwargs|args)[.\[(]\w")
 _CODE: Final = re.compile(r"(?:await )?[A-Za-z_][\w.]*+(?:\Z|[(\[,)\]:}])")

@@ -22,7 +22,7 @@ _OPENING: Final = re.compile(rf"[bBrRuUfF]{{0,2}}(?P<quote>{QUOTE})")
 QUOTES: Final = {quote: re.compile(rf"(?:[^{quote}\\\n]|\\[^\n]|{quote}{quote}|\\\Z)*+") for quote in ("'", '"')}
 _BETWEEN: Final = r"(?=[\s,;)\]}\"'.]|\Z|[ ]?[\w.%\[\]-]{1,40}+[=:]|amp;)"
 BARE: Final = re.compile(rf"(?:[^\s\"'<>`&;,)\]}}\\]|[&;,)\]}}](?!{_BETWEEN})|\\(?![\"']))++")
-BARE_ESCAPED: Final = re.compile(r"(?:[^\s\"'<>`&%]|%(?!26|22|27|20|0A|0D|2C))++", re.IGNORECASE)
+BARE_ESCAPED: Final = re.compile(r"(?:[^\s\"'<>`&%]|%(?!26|22|27|0A|0D|2C))++", re.IGNORECASE)
 _LINE: Final = re.compile(r"(?:[^\r\n\\]|\\(?![rn]))*+")
 _BRACKET: Final = re.compile(r"[\[({]|[\])}]|\"(?:[^\"\\\n]|\\.)*+\"|(?<!\w)'(?:[^'\\\n]|\\.)*+'")
 _ANY_BRACKET: Final = re.compile(r"[\[({\])}]")
