@@ -1,0 +1,243 @@
+"""Sending a failed task again: once, with the stored payload, and with a broker that may be away or frozen."""
+
+from __future__ import annotations
+
+import json
+import time
+from base64 import b64decode
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import redis
+from celery import Celery, current_app
+
+from issue_tracker import requeue_jobs
+from issue_tracker.models import Occurrence, OperationalIssue, RequeueJob
+from issue_tracker.requeue import RequeueRefused, policy_of, requeue, requeue_all, warnings_of, why_not
+from issue_tracker.sending import NotSentError
+from tests import brokers
+from tests.events import an_event, stored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_django.fixtures import SettingsWrapper
+
+pytestmark = pytest.mark.django_db
+
+TASK = "cinema.tasks.download"
+MAX_ANSWER_SECONDS = 8.0
+"""The promise: a frozen broker answers within that with a clear error."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[brokers.Broker]:
+    """A broker that tests may freeze."""
+    with brokers.running() as broker:
+        yield broker
+
+
+@pytest.fixture
+def app(server: brokers.Broker) -> Iterator[Celery]:
+    """The host's Celery app with one task; nobody runs it here."""
+    yield from _an_app(server.url)
+    server.thaw()
+    server.flush()
+
+
+@pytest.fixture
+def app_without_broker() -> Iterator[Celery]:
+    """The same, with a broker that refuses connections."""
+    yield from _an_app("redis://127.0.0.1:1/0")
+
+
+def download(*_args: object, **_kwargs: object) -> None:
+    """The task."""
+
+
+def _an_app(url: str) -> Iterator[Celery]:
+    before = current_app._get_current_object()
+    app = Celery("host", broker=url, set_as_current=True)
+    app.task(name=TASK)(download)
+    app.finalize()
+    yield app
+    before.set_current()
+
+
+def failed(**values: Any) -> Occurrence:
+    event = an_event(task=TASK, **values)
+    stored(event)
+    return Occurrence.objects.select_related("issue").get(event_id=event.event_id)
+
+
+def messages(server: brokers.Broker) -> list[dict[str, Any]]:
+    with redis.Redis.from_url(server.url) as client:
+        queues = client.keys("celery*")  # one for each step of priority
+        return [json.loads(raw) for queue in queues for raw in client.lrange(queue, 0, -1)]
+
+
+def test_it_sends_the_original_arguments_to_the_original_queue(app: Celery, server: brokers.Broker) -> None:
+    """The message names the task, carries its payload, and says what it is the requeue of."""
+    occurrence = failed(args=["bogota", 5], kwargs={"day": "monday"}, options={"routing_key": "celery", "priority": 3})
+
+    task_id = requeue(occurrence, confirmed=True)
+
+    (message,) = messages(server)
+    assert json.loads(b64decode(message["body"]))[:2] == [["bogota", 5], {"day": "monday"}]
+    assert message["headers"]["task"] == TASK
+    assert message["headers"]["id"] == task_id
+    assert message["headers"]["issue_tracker_requeue_of"] == occurrence.event_id
+    assert message["properties"]["priority"] == 3
+    assert Occurrence.objects.values_list("requeued_as", "outcome").get() == (task_id, "requeued")
+
+
+def test_it_prefers_the_exact_payload_to_what_is_shown(app: Celery, server: brokers.Broker) -> None:
+    """Long arguments are shown cut and sent whole."""
+    occurrence = failed(args=["x… [cut]"], payload={"args": ["x" * 5_000], "kwargs": {}})
+
+    requeue(occurrence, confirmed=True)
+
+    (message,) = messages(server)
+    assert json.loads(b64decode(message["body"]))[0] == ["x" * 5_000]
+
+
+def test_it_sends_once_whoever_asks(app: Celery, server: brokers.Broker) -> None:
+    """Two people with the same page: the second is told."""
+    occurrence = failed()
+    stale = Occurrence.objects.select_related("issue").get(pk=occurrence.pk)
+    requeue(occurrence, confirmed=True)
+
+    with pytest.raises(RequeueRefused, match="somebody else"):
+        requeue(stale, confirmed=True)
+
+    assert len(messages(server)) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"payload_note": "scrubbed"}, "a secret among its arguments was masked"),
+        ({"payload_note": "cut"}, "too large"),
+        ({"payload_note": "arguments unknown"}, "without telling its arguments"),
+        ({"task_id": "", "event_id": "e" * 32, "kind": "report"}, "no run of a task"),
+    ],
+)
+def test_it_refuses_what_can_not_be_sent_as_it_was(app: Celery, values: dict[str, Any], reason: str) -> None:
+    """Each with its reason."""
+    occurrence = failed(**values)
+
+    assert reason in why_not(occurrence)
+    with pytest.raises(RequeueRefused, match=reason):
+        requeue(occurrence, confirmed=True)
+
+
+def test_it_refuses_a_task_that_is_not_registered(app: Celery) -> None:
+    """Nothing named in stored data is called but a task of the project's own registry."""
+    occurrence = failed()
+    OperationalIssue.objects.update(task="os.system")
+    occurrence.issue.refresh_from_db()
+
+    with pytest.raises(RequeueRefused, match=r"no task named os\.system"):
+        requeue(occurrence, confirmed=True)
+
+
+def test_a_policy_may_ask_first_or_forbid(app: Celery, settings: SettingsWrapper) -> None:
+    """The settings go first, the task's own word comes second, "confirm" is the default."""
+    occurrence = failed()
+    assert policy_of(TASK) == "confirm"
+    with pytest.raises(RequeueRefused, match="confirmation"):
+        requeue(occurrence)
+
+    app.tasks[TASK].issue_tracker_requeue = "safe"
+    assert policy_of(TASK) == "safe"
+
+    settings.ISSUE_TRACKER = {**settings.ISSUE_TRACKER, "REQUEUE": {TASK: "never"}}
+    assert "never sent again" in why_not(occurrence)
+
+
+def test_it_warns_of_what_will_not_run_with_it() -> None:
+    """A chain's next steps, a chord's body, a group's others."""
+    options = {"is_chain": True, "is_chord": True, "group": "g"}
+
+    assert [warning.split(":")[0] for warning in warnings_of(failed(options=options))] == [
+        "It belonged to a chord",
+        "It belonged to a chain",
+        "It belonged to a group",
+    ]
+
+
+def test_a_broker_that_is_away_sends_nothing_and_may_be_tried_again(app_without_broker: Celery) -> None:
+    """The claim is given back."""
+    occurrence = failed()
+
+    with pytest.raises(NotSentError, match="nothing was sent"):
+        requeue(occurrence, confirmed=True)
+
+    assert Occurrence.objects.values_list("requeued_as", "outcome").get() == ("", "")
+
+
+def test_a_frozen_broker_answers_soon_and_never_sends_twice(app: Celery, server: brokers.Broker) -> None:
+    """It may have taken the message: the claim stays, so nobody sends it a second time."""
+    occurrence = failed()
+    server.freeze()
+    started_at = time.monotonic()
+
+    with pytest.raises((RequeueRefused, NotSentError)):
+        requeue(occurrence, confirmed=True)
+
+    assert time.monotonic() - started_at < MAX_ANSWER_SECONDS
+    server.thaw()
+    sent = len(messages(server))
+    if not Occurrence.objects.get().requeued_as:
+        requeue(Occurrence.objects.select_related("issue").get(), confirmed=True)
+    assert len(messages(server)) <= max(1, sent)
+
+
+def test_a_group_ends_with_a_broker_that_is_away(app_without_broker: Celery) -> None:
+    """One wait, not a hundred."""
+    for number in range(3):
+        failed(task_id=f"t{number}")
+
+    done = requeue_all(Occurrence.objects.select_related("issue"), confirmed=True)
+
+    assert (done.sent, done.refused.total()) == ({}, 0)
+    assert "can't be reached" in done.stopped_by
+
+
+def test_a_job_sends_all_in_batches_and_counts(app: Celery, server: brokers.Broker) -> None:
+    """Batch by batch, each occurrence once; refusals by reason."""
+    events = [an_event(task=TASK, task_id=f"t{n}", payload_note="cut" if n % 50 == 0 else "") for n in range(250)]
+    stored(*events)
+
+    job = requeue_jobs.start(list(OperationalIssue.objects.all()), note="after the outage")
+    batches = 0
+    while requeue_jobs.work_off_batch(job.pk):
+        batches += 1
+
+    job.refresh_from_db()
+    assert (job.status, job.total_count, job.sent_count, job.refused_count) == ("done", 250, 245, 5)
+    assert batches == 3
+    ids = [message["headers"]["id"] for message in messages(server) if message["headers"]["task"] == TASK]
+    assert len(ids) == len(set(ids)) == 245
+
+
+def test_a_stopped_job_goes_on_where_it_was(app: Celery, server: brokers.Broker) -> None:
+    """Stop and resume."""
+    stored(*[an_event(task=TASK, task_id=f"t{n}") for n in range(150)])
+    job = requeue_jobs.start(list(OperationalIssue.objects.all()))
+    assert requeue_jobs.work_off_batch(job.pk)
+
+    assert requeue_jobs.stop(job)
+    assert not requeue_jobs.work_off_batch(job.pk)
+    assert requeue_jobs.resume(job)
+    assert requeue_jobs.work_off_batch(job.pk)
+    assert not requeue_jobs.work_off_batch(job.pk)
+
+    assert RequeueJob.objects.values_list("status", "sent_count").get() == ("done", 150)
+
+
+def test_attempts_that_celery_retried_are_not_sent_again(app: Celery) -> None:
+    """Their task went on by itself."""
+    stored(an_event(task=TASK, kind="retry", severity="warning"), an_event(task=TASK))
+
+    assert requeue_jobs.sendable(list(OperationalIssue.objects.all())).values_list("kind", flat=True).get() == "failure"
