@@ -46,15 +46,15 @@ _PHRASES: Final = ("phrase",)
 
 _LITERALS: Final = words_in("none null nil true false yes no on off undefined empty unset")
 _PROSE: Final = words_in(
-    "must is not was has are the a an this that invalid expired missing required unknown wrong incorrect too please "
-    "may should cannot can't could expected got field only at for in of with from str int bytes bool optional "
-    "object any"
+    "line end must is not was has are the a an this that invalid expired missing required unknown wrong incorrect "
+    "too please may should cannot can't could expected got field only at for in of with from str int bytes bool "
+    "optional object any"
 )
 _REFERENCE: Final = re.compile(r"(?:self|cls|settings|os|request|kwargs|args)[.\[(]\w")
 _CODE: Final = re.compile(r"(?:await )?[A-Za-z_][\w.]*+(?:\Z|[(\[,)\]:}])")
 
 
-_SAID: Final = re.compile(r"(?<![\w.-])(?P<key>[\w.-]{2,64}+)[ ](?:is|was)[ :]{1,3}(?=[\"'\w])")
+_SAID: Final = re.compile(r"(?<![\w.-])(?P<key>[\w.-]{2,64}+)[ ](?:is|was)[ :]{1,3}(?=\S)")
 _FLAG: Final = re.compile(r"--(?P<key>[A-Za-z][\w-]{1,40})(?:[\"'],[ ]?(?=[bru]?[\"'])|[ ]{1,4}(?=[^\s-]))")
 _TUPLE: Final = re.compile(r"[(\[][bru]?([\"'])(?P<key>[\w.-]{2,64})\1,[ ]?(?=[bru]?[\"'])")
 _TAG: Final = re.compile(r"<(?:[\w-]{1,32}:)?(?P<key>[A-Za-z][\w.-]{1,63})(?:\s[^<>\n]{0,200})?>(?P<value>[^<\n]++)")

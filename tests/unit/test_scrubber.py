@@ -91,7 +91,7 @@ PAIRS = [
     "passphrase: correct horse {} staple",
     "credentials: {{'user': 'x', 'pw': '{}'}}",
     "'cookies': {{'a': '{}'}}",
-    "tokens=('{}',), secret=['{}']",
+    "secrets=('{}',), secret=['{}']",
     "first\\npassword={}\\nlast",
     "first\npassword={}\nlast",
     "db_password: str = '{}'",
@@ -154,10 +154,11 @@ TRACEBACK = """Traceback (most recent call last):
 ValueError: no answer"""
 
 SCREWS = [
-    "a", "token", "-----BEGIN ", "-----BEGIN PRIVATE KEY-----\n", "://", "://a:", "http://a:b", "a:a@", " ", "1", "4111 ",
-    "4111111111111111 ", "token=", "token: [\n", 'token="', 'password=\\"', "eyJ-", "a-", "--", "('password', '", "bearer ",
-    "<password>", "\n", '\n  File "', "&a", "'", "\\", "key: ", "api key: ", "%3A%2F%2F%40", "mysql -p", "Cookie: ", "-u a:",
-    "token=a,", "\n    token=a", "password is ", "{", "=", "identified by '", "&quot;password&quot;:&quot;", "AA", "SG.-SG",
+    "a", "token", "-----BEGIN ", "-----BEGIN PRIVATE KEY-----\n", "://", "://a:", "http://a:b", "a:a@", " ", "1",
+    "4111 ", "4111111111111111 ", "token=", "token: [\n", 'token="', 'password=\\"', "eyJ-", "a-", "--",
+    "('password', '", "bearer ", "<password>", "\n", '\n  File "', "&a", "'", "\\", "key: ", "api key: ",
+    "%3A%2F%2F%40", "mysql -p", "Cookie: ", "-u a:", "token=a,", "\n    token=a", "password is ", "{", "=",
+    "identified by '", "&quot;password&quot;:&quot;", "AA", "SG.-SG",
 ]  # fmt: skip
 
 
@@ -219,11 +220,12 @@ def test_no_text_raises(text: str) -> None:
 
 
 PIECES = [
-    "password", "token", "api key", "=", ":", " ", "\n", '"', "'", "\\", '\\"', "{", "}", "[", "]", "(", ")", ",", ";", "&",
-    "?", "http://", "a", "1", "@", "u:p@", "Bearer ", "Basic dXNlcjpw", "Authorization: ", "Cookie: ", "eyJhbGciOi.eyJzdWI.a",
-    "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----", MASK, "--password ", "<password>", "</password>", "%3D",
-    "%22", "%40", "%3A%2F%2F", "&quot;", " is ", "None", "identified by '", "-u a:", "('token', '", "4111111111111111",
-    'name="token" value=', "mysql -p", "\\u0022", "    ", '", line 3, in f\n', "self.", "str", "passphrase: ", "sk-", "x",
+    "password", "token", "api key", "=", ":", " ", "\n", '"', "'", "\\", '\\"', "{", "}", "[", "]", "(", ")", ",",
+    ";", "&", "?", "http://", "a", "1", "@", "u:p@", "Bearer ", "Basic dXNlcjpw", "Authorization: ", "Cookie: ",
+    "eyJhbGciOi.eyJzdWI.a", "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----", MASK, "--password ",
+    "<password>", "</password>", "%3D", "%22", "%40", "%3A%2F%2F", "&quot;", " is ", "None", "identified by '",
+    "-u a:", "('token', '", "4111111111111111", 'name="token" value=', "mysql -p", "\\u0022", "    ",
+    '", line 3, in f\n', "self.", "str", "passphrase: ", "sk-", "x",
 ]  # fmt: skip
 
 
