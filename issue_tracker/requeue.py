@@ -11,6 +11,7 @@ import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 
 from celery import current_app
 
@@ -18,7 +19,7 @@ from . import conf
 from .lifecycle import remember
 from .models import Occurrence
 from .runs import REQUEUED_HEADER
-from .sending import NotSentError, UnconfirmedError, send
+from .sending import NotSentError, Sender, UnconfirmedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,8 +65,13 @@ def policy_of(name: str) -> str:
 
 def registered(app: Celery) -> Any:
     """Return the app's registry, with the modules of tasks imported, as a worker has it."""
-    app.loader.import_default_modules()
+    if app not in _imported:
+        app.loader.import_default_modules()
+        _imported.add(app)
     return app.tasks
+
+
+_imported: WeakSet[Celery] = WeakSet()
 
 
 def why_not(occurrence: Occurrence) -> str:
@@ -100,7 +106,9 @@ def warnings_of(occurrence: Occurrence) -> list[str]:
     return found
 
 
-def requeue(occurrence: Occurrence, *, by: Any = None, note: str = "", confirmed: bool = False) -> str:
+def requeue(
+    occurrence: Occurrence, *, by: Any = None, note: str = "", confirmed: bool = False, sender: Sender | None = None
+) -> str:
     """Send one occurrence's task again; returns the new task id.
 
     Raises RequeueRefused with the reason. Where the broker fell silent in mid-send the occurrence stays claimed, for it may have
@@ -113,15 +121,13 @@ def requeue(occurrence: Occurrence, *, by: Any = None, note: str = "", confirmed
     if policy_of(name) == "confirm" and not confirmed:
         raise RequeueRefused(f"Not sent: {name} asks for a confirmation first (its policy is \"confirm\").")
     task_id = _claim(occurrence)
+    message = {"headers": {REQUEUED_HEADER: occurrence.event_id}, "options": occurrence.options, **_payload(occurrence)}
     try:
-        send(
-            current_app._get_current_object(),
-            name=name,
-            task_id=task_id,
-            headers={REQUEUED_HEADER: occurrence.event_id},
-            options=occurrence.options,
-            **_payload(occurrence),
-        )
+        if sender is not None:
+            sender.send(name=name, task_id=task_id, **message)
+        else:
+            with Sender(current_app._get_current_object()) as own:
+                own.send(name=name, task_id=task_id, **message)
     except UnconfirmedError as error:
         raise RequeueRefused(f"Not confirmed: {error}. It may have been sent as {task_id}, so it will not be sent twice.") from error
     except Exception as error:
@@ -136,14 +142,18 @@ def requeue(occurrence: Occurrence, *, by: Any = None, note: str = "", confirmed
 def requeue_all(occurrences: Iterable[Occurrence], *, by: Any = None, note: str = "", confirmed: bool = False) -> Requeued:
     """Send a group, each once; refusals are counted by reason, a broker that is away ends it."""
     done = Requeued()
-    for occurrence in occurrences:
-        try:
-            done.sent[occurrence.pk] = requeue(occurrence, by=by, note=note, confirmed=confirmed)
-        except RequeueRefused as refusal:
-            done.refused[str(refusal)] += 1
-        except NotSentError as error:
-            done.stopped_by = str(error)
-            break
+    with Sender(current_app._get_current_object()) as sender:
+        for occurrence in occurrences:
+            try:
+                done.sent[occurrence.pk] = requeue(occurrence, by=by, note=note, confirmed=confirmed, sender=sender)
+            except RequeueRefused as refusal:
+                done.refused[str(refusal)] += 1
+                if isinstance(refusal.__cause__, UnconfirmedError):
+                    done.stopped_by = "the broker fell silent"
+                    break
+            except NotSentError as error:
+                done.stopped_by = str(error)
+                break
     return done
 
 

@@ -6,11 +6,14 @@ No retry, short socket limits, and no subscription to the result (with a frozen 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from kombu.exceptions import OperationalError
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from celery import Celery
     from kombu import Connection
 
@@ -26,29 +29,57 @@ class UnconfirmedError(Exception):
     """The broker took the connection and then fell silent: the message may or may not have arrived."""
 
 
-def send(
-    app: Celery,
-    *,
-    name: str,
-    args: list[Any],
-    kwargs: dict[str, Any],
-    task_id: str,
-    headers: dict[str, str],
-    options: dict[str, Any],
-) -> None:
-    """Send one task message as it was sent first: exchange, routing key and priority.
+class Sender:
+    """A connection to the broker for one message or many; opened by the first, closed at the end of a `with` block."""
 
-    Raises NotSentError when nothing can have been sent, UnconfirmedError when that is not known.
-    """
-    with connect(app) as connection:
+    def __init__(self, app: Celery) -> None:
+        """Name the app; nothing is opened yet."""
+        self.app = app
+        self._connection: Connection | None = None
+
+    def __enter__(self) -> Self:
+        """Nothing to do before the first message."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Close the connection; one that doesn't answer is dropped."""
+        if self._connection is not None:
+            with suppress(Exception):
+                self._connection.release()
+
+    def send(
+        self,
+        *,
+        name: str,
+        args: list[Any],
+        kwargs: dict[str, Any],
+        task_id: str,
+        headers: dict[str, str],
+        options: dict[str, Any],
+    ) -> None:
+        """Send one task message as it was sent first: exchange, routing key and priority.
+
+        Raises NotSentError when nothing can have been sent, UnconfirmedError when that is not known.
+        """
+        connection = self._open()
         try:
-            connection.connect()
-        except (OSError, OperationalError, *connection.connection_errors) as error:
-            raise NotSentError(f"the broker {connection.as_uri()} can't be reached ({type(error).__name__}); nothing was sent") from error
-        try:
-            _publish(app, connection, name, args, kwargs, task_id, headers, options)
+            _publish(self.app, connection, name, args, kwargs, task_id, headers, options)
         except (OSError, OperationalError, *connection.connection_errors, *connection.channel_errors) as error:
-            raise UnconfirmedError(f"the broker {connection.as_uri()} did not answer in time ({type(error).__name__})") from error
+            raise UnconfirmedError(
+                f"the broker {connection.as_uri()} did not answer in time ({type(error).__name__})"
+            ) from error
+
+    def _open(self) -> Connection:
+        if self._connection is None:
+            connection = connect(self.app)
+            try:
+                connection.connect()
+            except (OSError, OperationalError, *connection.connection_errors) as error:
+                raise NotSentError(
+                    f"the broker {connection.as_uri()} can't be reached ({type(error).__name__}); nothing was sent"
+                ) from error
+            self._connection = connection
+        return self._connection
 
 
 def connect(app: Celery) -> Connection:
