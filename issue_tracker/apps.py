@@ -15,9 +15,10 @@ class IssueTrackerConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the receivers, the drain of this process and the drainer of a worker."""
-        from . import capture, checks, conf, crashes, drainer, inline, logs, publishing, transactions  # noqa: F401  checks registers itself
+        from . import capture, checks, conf, crashes, drainer, inline, logs, own_code, publishing, transactions  # noqa: F401  checks registers itself
 
         if conf.current().enabled:
+            own_code.own_packages()  # reads installed distributions: now, not in the first failure of each pool process
             capture.connect()
             capture.end_checks.append(transactions.left_open)
             logs.install()

@@ -7,6 +7,7 @@ uses what it is given, and asks the slots for what is missing. Each receiver is 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
@@ -27,11 +28,10 @@ from .event import Kind, Severity
 from .guard import harmless
 from .messages import failure_of_message
 from .recording import Failure, mark_told, record, record_recovered
-from .runs import Request, begin, end, is_requeued, request_of
+from .runs import Request, begin, earlier_runs, end, request_of
 from .tracebacks import Described, causes_of, culprit_of, culprit_of_text, describe, format_exception
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import FrameType, TracebackType
 
     from celery.utils.dispatch import Signal
@@ -54,6 +54,12 @@ GIVEN_UP: Final = "celery.exceptions.MaxRetriesExceededError"
 """Groups the attempts of a `retry()` without exception with the error that Celery raises once they are exhausted."""
 
 
+_LIMIT_MESSAGES: Final[dict[str, Callable[[Any], str]]] = {
+    Kind.TIME_LIMIT: lambda error: f"Hard time limit of {error.args[0] if error.args else '?'} s exceeded; the process was killed.",
+    Kind.SOFT_TIME_LIMIT: lambda _error: "Soft time limit exceeded.",
+}
+
+
 @harmless
 def on_task_failure(
     *, sender: Any, task_id: Any = None, exception: Any = None, args: Any = None, kwargs: Any = None, einfo: Any = None, **rest: Any
@@ -61,16 +67,19 @@ def on_task_failure(
     """Record a failed run. Sent by the child, or by the main process for a run that its child can't tell of."""
     mark_told(exception)
     request = request_of(sender, task_id, args, kwargs)
-    described = describe(exception)
+    original = _original(request, exception)
     text = _traceback_text(einfo, rest.get("traceback"), exception)
+    kind = _kind_of_failure(exception)
+    message = _LIMIT_MESSAGES.get(kind)
     record(
         _failure(
             request,
-            described,
-            kind=_kind_of_failure(exception),
+            describe(original),
+            kind=kind,
             traceback=text,
-            culprit=culprit_of(exception) or culprit_of_text(text),
-            severity=Severity.INFO if _is_expected(sender, exception) else "",
+            culprit=culprit_of(original) or culprit_of_text(text),
+            severity=Severity.INFO if _is_expected(sender, original) else "",
+            **({"message": message(original)} if message else {}),
             grouping_message="" if isinstance(exception, MaxRetriesExceededError | WorkerLostError) else None,
         )
     )
@@ -178,8 +187,8 @@ def on_task_postrun(*, sender: Any, task_id: Any = None, task: Any = None, args:
     if state is None and leaving is not None and _is_told_to_end(leaving.__traceback__):
         return  # the process is about to end: its slot stays, so that the run is found in any case
     known = partial(request_of, task, task_id, args, kwargs)
-    if state == "SUCCESS" and (task.request.retries or is_requeued(task.request)):
-        record_recovered(known(), recorded_attempts=task.request.retries if _records_all_attempts(task) else 0)
+    if state == "SUCCESS" and (earlier := earlier_runs(task.request)):
+        record_recovered(known(), recorded_attempts=earlier if _records_attempt(task, 0) else 0)
     failure = _ending(known, state, rest.get("retval"), leaving, task)
     if failure is not None:
         record(failure)
@@ -233,10 +242,6 @@ def _records_attempt(task: Any, attempt: int) -> bool:
     """Apply `RECORD_RETRIES`, or the task's own `issue_tracker_retries`: "all", "last", or from the n-th attempt on."""
     policy = getattr(task, "issue_tracker_retries", None) or conf.current().record_retries
     return policy == "all" or (isinstance(policy, int) and attempt + 1 >= policy)
-
-
-def _records_all_attempts(task: Any) -> bool:
-    return _records_attempt(task, 0)
 
 
 def _interrupted(request: Request, *, is_sent_again: bool) -> Failure:
@@ -344,6 +349,17 @@ def _kind_of(exception: object) -> Kind:
 def _is_expected(sender: Any, exception: object) -> bool:
     throws = getattr(sender, "throws", None)
     return bool(throws) and isinstance(exception, tuple(throws) if isinstance(throws, list) else throws)
+
+
+def _original(request: Request, exception: Any) -> Any:
+    """Return the exception as the task raised it: what the signal carries may be a wrapper, or even a parent class, made to be pickled.
+
+    While the process that ran the task sends the signal, the original is the one being handled.
+    """
+    handled = sys.exc_info()[1]
+    if handled is None or "told_by" in request.options or isinstance(exception, type(handled)):
+        return exception
+    return handled
 
 
 def _traceback_text(einfo: Any, traceback: Any, exception: Any) -> str:

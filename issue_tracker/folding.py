@@ -60,6 +60,8 @@ class _Taker:
     issue: OperationalIssue
     is_new: bool
     events: list[Event] = field(default_factory=list)
+    has_worsened: bool = False
+    """Its context is that of a worse failure now."""
 
 
 def fold(events: Sequence[Event], *, using: str, now: dt.datetime) -> Folded:
@@ -273,6 +275,8 @@ def _store(takers: list[_Taker], folded: Folded, *, using: str, now: dt.datetime
     folded.opened += made
     insert_occurrences([_row(event, taker.issue, now) for taker in takers for event in taker.events], using=using)
     add_to_issues([(taker.issue, len(taker.events)) for taker in takers if not taker.is_new and taker.events], using=using)
+    worse = [taker.issue for taker in takers if taker.has_worsened and not taker.is_new]
+    OperationalIssue._base_manager.using(using).bulk_update(worse, ["context"])
 
 
 def _insert_issues(issues: list[OperationalIssue], *, using: str) -> None:
@@ -294,7 +298,8 @@ def _sum_up(taker: _Taker, now: dt.datetime) -> None:
         issue.first_seen_at = min(issue.first_seen_at, at)
         issue.last_seen_at = max(issue.last_seen_at, at)
         if _WORST_FIRST[event.severity] < _WORST_FIRST[issue.severity]:
-            issue.severity, issue.kind = event.severity, event.kind
+            issue.severity, issue.kind, issue.context = event.severity, event.kind, _flat_context(event)
+            taker.has_worsened = True
     if taker.is_new:
         issue.occurrence_count = len(taker.events)
 
@@ -366,5 +371,5 @@ def _move(occurrence: Occurrence, event: Event, *, using: str, now: dt.datetime,
 
 def _worsen(issue: OperationalIssue, event: Event, *, using: str) -> None:
     if _WORST_FIRST[event.severity] < _WORST_FIRST[issue.severity]:
-        issue.severity, issue.kind = event.severity, event.kind
-        issue.save(using=using, update_fields=["severity", "kind"])
+        issue.severity, issue.kind, issue.context = event.severity, event.kind, _flat_context(event)
+        issue.save(using=using, update_fields=["severity", "kind", "context"])

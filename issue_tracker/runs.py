@@ -104,9 +104,10 @@ def _remember(key: tuple[str, int], run: _On) -> None:
             _runs.pop(oldest, None)
 
 
-def is_requeued(request: Any) -> bool:
-    """Tell whether this run is that of a task sent again from the tracker."""
-    return bool(getattr(request, REQUEUED_HEADER, None))
+def earlier_runs(request: Any) -> int:
+    """Count the runs that a successful one makes good: attempts before it, one that was handed back, one that was sent again."""
+    delivery = request.delivery_info or {}
+    return (request.retries or 0) + bool(delivery.get("redelivered")) or int(bool(getattr(request, REQUEUED_HEADER, None)))
 
 
 def request_of(task: Any, task_id: Any, args: Any, kwargs: Any, request: Any = None) -> Request:

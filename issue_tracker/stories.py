@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from django.db.models import F
+from django.db.models import F, Q
 
 from .event import Event, Kind
 from .models import Occurrence, OperationalIssue
@@ -48,7 +48,10 @@ def recover(event: Event, *, using: str, now: dt.datetime) -> bool:
     day stays one issue. Returns False while fewer attempts are stored than the run says came before it.
     """
     rows = Occurrence.objects.using(using)
-    attempts = rows.filter(task_id=event.task_id, attempt__lt=event.attempt, kind__in=(Kind.RETRY, Kind.INTERRUPTED))
+    retried = Q(attempt__lt=event.attempt, kind=Kind.RETRY)
+    handed_back = Q(attempt__lte=event.attempt, kind__in=(Kind.INTERRUPTED, Kind.WORKER_LOST))
+    attempts = rows.filter(retried | handed_back, task_id=event.task_id)
+    # A requeue is no attempt of the same task id: there is nothing to wait for.
     is_patient = now.timestamp() - event.occurred_at < PATIENCE_SECONDS
     if is_patient and attempts.count() < int(event.context.get("recorded_attempts", 0)):
         return False

@@ -5,10 +5,11 @@ A death that the main process can tell of is left to it for a few seconds: its r
 
 from __future__ import annotations
 
+import ast
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from . import inflight
 from .event import Kind
@@ -66,11 +67,22 @@ def record_lost(run: inflight.Run) -> None:
             task_id=run.task_id,
             attempt=run.attempt,
             run=run.token,
-            args=run.args,
-            kwargs=run.kwargs,
+            args=_literal(run.args, tuple, list),
+            kwargs=_literal(run.kwargs, dict),
             worker=run.worker,
             queue=run.queue,
             context={"pid": run.pid},
             grouping_message="",
         )
     )
+
+
+def _literal(text: str, *types: type) -> Any:
+    """Read Celery's repr of the arguments back into values where it is whole and plain, so that the task can be sent again."""
+    try:
+        found = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
+    if not isinstance(found, types) or "..." in text:
+        return text
+    return list(found) if isinstance(found, tuple) else found
