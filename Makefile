@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up test lint format types bench matrix versions chaos docs clean
+.PHONY: help setup demo up test lint format types bench matrix versions chaos docs messages clean
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -82,6 +82,10 @@ chaos: $(VENV)/dev.stamp ## the long run of random kills and faults
 
 docs: $(VENV)/docs.stamp ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet
+
+messages: $(VENV)/dev.stamp ## collect the texts to translate and compile the translations (needs gettext)
+	@cd issue_tracker && ../$(RUN) -m django makemessages --all --no-location --no-wrap --no-obsolete
+	@cd issue_tracker && ../$(RUN) -m django compilemessages --verbosity 0
 
 clean: ## remove everything that these verbs made
 	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .demo

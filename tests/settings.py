@@ -64,7 +64,7 @@ def _database() -> dict[str, object]:
     if url := os.environ.get("DATABASE_URL"):
         return dict(dj_database_url.parse(url))
     engine = ENGINES[os.environ.get("TEST_DATABASE", "sqlite")]
-    return {"ENGINE": f"django.db.backends.{engine}", "NAME": "unused" if engine == "sqlite3" else "host"}
+    return {"ENGINE": f"django.db.backends.{engine}", "NAME": ":memory:" if engine == "sqlite3" else "host"}
 
 
 DATABASES = {"default": _database()}
