@@ -1,4 +1,4 @@
-"""How large a spool may grow, and how it shrinks again; works on the connection that the spool gives it. Left of the seam."""
+"""How large a spool may grow, and how it shrinks again, on the connection that the spool gives. Left of the seam."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ def reason_to_refuse(connection: sqlite3.Connection, path: Path, *, max_records:
 
 
 def shrink(connection: sqlite3.Connection, path: Path) -> None:
-    """Write a long log back: PASSIVE lets appends go on, one that keeps growing is cut with a short lock. Empty, make room."""
+    """Write a long log back: PASSIVE lets appends go on, one that keeps growing is cut with a short lock.
+
+    An emptied spool gives its room back.
+    """
     size = size_and_time(log_of(path))[0]
     is_empty = not connection.execute("SELECT EXISTS (SELECT 1 FROM record)").fetchone()[0]
     if is_empty and size_and_time(path)[0] > VACUUM_BYTES:

@@ -1,4 +1,4 @@
-"""What collecting says on stderr when it can't do its work: rarely, and without any captured value. Left of the seam."""
+"""What collecting says on stderr when it can't do its work: rarely, and no captured value. Left of the seam."""
 
 from __future__ import annotations
 

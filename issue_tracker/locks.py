@@ -1,4 +1,4 @@
-"""Locks that can't stop anybody for good: free again in a forked child, and waited for with a deadline between processes.
+"""Locks that stop nobody for good: free again in a forked child, waited for with a deadline between processes.
 
 Left of the seam; standard library only.
 """
@@ -22,7 +22,7 @@ RETRY_SECONDS: Final = 0.002
 
 
 class ProcessLock:
-    """A lock between the threads of one process. A child forked while it was held finds it free: its holder is not there."""
+    """A lock between the threads of one process. A child forked meanwhile finds it free: its holder is not there."""
 
     __slots__ = ("__weakref__", "_lock")
 
@@ -103,13 +103,13 @@ def lock_record(fd: int, *, within_seconds: float) -> None:
             return
         except OSError:
             if time.monotonic() >= deadline:
-                raise TimeoutError(f"another process has held a lock for {within_seconds:g} s; is it stopped?") from None
+                raise TimeoutError(f"another process has a lock for {within_seconds:g} s; is it stopped?") from None
         time.sleep(RETRY_SECONDS)
 
 
 @contextmanager
 def directory_locked(directory: Path, *, within_seconds: float) -> Iterator[None]:
-    """Keep other processes, and threads, out of a block by a lock on the directory. Raises TimeoutError as `lock_record`."""
+    """Keep other processes, and threads, out of a block. Raises TimeoutError where one holds it for longer."""
     deadline = time.monotonic() + within_seconds
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
@@ -123,7 +123,7 @@ def directory_locked(directory: Path, *, within_seconds: float) -> Iterator[None
 
 
 def unlock(fd: int) -> None:
-    """Give a `flock` back and close. The close alone would not do: a child forked meanwhile holds the same open file."""
+    """Give a `flock` back and close. Closing alone would not do: a child forked meanwhile has the same open file."""
     try:
         fcntl.flock(fd, fcntl.LOCK_UN)
     finally:

@@ -25,7 +25,7 @@ from .complaints import complain
 from .locks import ProcessLock, around_forks, directory_locked
 from .private_files import PrivateDirectoryError, create_private_file, prepare_directory
 from .reserve import Reserve
-from .salvage import corrupt_files, is_damage, set_aside
+from .salvage import BODY, corrupt_files, in_order, is_damage, set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,21 +92,24 @@ class Spool:
         """
         try:
             with self._lock:
-                connection = self._open()
-                if reason := self._refusal(connection):
-                    self.reserve.take_in(key=key, stub=stub(), reason=reason)
-                    return False
                 try:
-                    connection.execute("INSERT INTO record(body) VALUES (?)", (body,))
+                    return self._insert(body, key=key, stub=stub)
                 except sqlite3.DatabaseError as error:
                     if not is_damage(error):
                         raise
                     self._replace()
-                    self._open().execute("INSERT INTO record(body) VALUES (?)", (body,))
-            return True
+                    return self._insert(body, key=key, stub=stub)
         except Exception as error:  # noqa: BLE001  the capture path must not raise whatever the disk does
             self._give_up(error, key=key, stub=stub)
             return False
+
+    def _insert(self, body: bytes, *, key: str, stub: Callable[[], bytes]) -> bool:
+        connection = self._open()
+        if reason := self._refusal(connection):
+            self.reserve.take_in(key=key, stub=stub(), reason=reason)
+            return False
+        connection.execute("INSERT INTO record(body) VALUES (?)", (body,))
+        return True
 
     # ---- drain's side
 
@@ -115,11 +118,10 @@ class Spool:
         found: list[Record] = []
         size = 0
         with self._reading() as connection:
-            # Cast, since a flipped bit can turn the blob into a text, or a NULL, that only this record may suffer from.
-            query = "SELECT id, coalesce(CAST(body AS BLOB), x'') FROM record WHERE id > ? ORDER BY id LIMIT ?"
+            query = f"SELECT id, {BODY} FROM record WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608  constants only
             self._claimed_from = self._opened_count
             with closing(connection.execute(query, (after, max_records))) as rows:
-                for record_id, body in rows:
+                for record_id, body in in_order(rows, after=after):
                     size += len(body)
                     if found and size > max_bytes:
                         break
