@@ -16,10 +16,10 @@ import time
 from contextlib import suppress
 from typing import Any, Final
 
-from django.core.signals import request_finished
+from django.core.signals import request_finished, request_started
 from django.db import connections
 
-from . import conf, lifecycle, recording
+from . import conf, context, lifecycle, recording
 from .drain import OutageError, drain
 from .spool import SpoolError, current
 
@@ -35,10 +35,9 @@ MAX_BATCHES: Final = 4
 class _State:
     """What this process has waiting, and how long it leaves a database alone that failed."""
 
-    __slots__ = ("is_busy", "is_pending", "not_before", "pause_seconds", "pid", "served_by_drainer")
+    __slots__ = ("is_busy", "is_pending", "not_before", "pause_seconds", "served_by_drainer")
 
     def __init__(self) -> None:
-        self.pid = os.getpid()
         self.is_pending = False
         self.is_busy = False
         self.served_by_drainer = False
@@ -54,6 +53,7 @@ def install() -> None:
     if drain_soon not in recording.listeners:
         recording.listeners.append(drain_soon)
         lifecycle.before_reading.append(drain_pending)
+    request_started.connect(_on_request_started, dispatch_uid="issue_tracker.inline", weak=False)
     request_finished.connect(_on_request_finished, dispatch_uid="issue_tracker.inline", weak=False)
     atexit.register(drain_pending)
 
@@ -81,10 +81,12 @@ def drain_pending() -> None:
     """Drain what this process has recorded, if there is anything and the connection may be used. Never raises."""
     if not _state.is_pending or _state.is_busy or _state.served_by_drainer or _in_event_loop():
         return
-    if time.monotonic() < _state.not_before or not _is_free(connections[conf.current().database]):
+    if time.monotonic() < _state.not_before:
         return
     _state.is_busy = True
     try:
+        if not _is_free(connections[conf.current().database]):
+            return
         drain(max_batches=MAX_BATCHES)
         _state.is_pending = not current().is_empty()
         _state.pause_seconds = FIRST_PAUSE_SECONDS
@@ -100,6 +102,14 @@ def _back_off(error: Exception) -> None:
     level = logging.WARNING if isinstance(error, OutageError | SpoolError) else logging.ERROR
     with suppress(Exception):
         logger.log(level, "issue_tracker: records stay in the spool for now: %s", error, exc_info=level == logging.ERROR)
+    with suppress(Exception):
+        _close_if_broken(connections[conf.current().database])
+
+
+def _close_if_broken(connection: Any) -> None:
+    """Close a connection that the database dropped: outside of requests nobody else would, and it would fail for ever."""
+    if connection.connection is not None and not connection.in_atomic_block and not connection.is_usable():
+        connection.close()
 
 
 def _is_free(connection: Any) -> bool:
@@ -117,5 +127,17 @@ def _in_event_loop() -> bool:
     return True
 
 
+def _on_request_started(**_kwargs: object) -> None:
+    context.forget()
+
+
 def _on_request_finished(**_kwargs: object) -> None:
     drain_pending()
+    context.forget()
+
+
+def _begin_anew_in_child() -> None:
+    _state.is_busy = False  # the thread that was draining is not there
+
+
+os.register_at_fork(after_in_child=_begin_anew_in_child)

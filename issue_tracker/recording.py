@@ -15,7 +15,7 @@ from . import conf, context, spool
 from .event import Event, Kind, Severity, encode, encode_stub, event_id_of
 from .fingerprint import VERSION, fingerprint
 from .scrubber import scrub
-from .serializer import EXACT, Serialized, name_of, serialize
+from .serializer import EXACT, Serialized, name_of, scrubbed_text_of, serialize
 from .tracebacks import bounded_text
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MAX_MESSAGE_CHARACTERS: Final = 8_192
 """Of a message, as Sentry's Relay keeps."""
+MAX_ATTEMPT: Final = 2**31 - 1
+"""What the column takes; the number comes from the message's headers, which anybody may have written."""
 
 SEVERITIES: Final[dict[str, Severity]] = {
     Kind.RETRY: Severity.WARNING,
@@ -141,7 +143,7 @@ def severity_of(failure: Failure) -> str | None:
 
 def _event(failure: Failure, severity: str) -> Event:
     task, name = name_of(failure.task), name_of(failure.name)
-    message = scrub(failure.message)[:MAX_MESSAGE_CHARACTERS]
+    message = scrubbed_text_of(failure.message, max_chars=MAX_MESSAGE_CHARACTERS)
     args, kwargs = _shown(failure.args), _shown(failure.kwargs)
     payload, note = _payload(failure, args, kwargs)
     bound = context.bound()
@@ -166,7 +168,7 @@ def _event(failure: Failure, severity: str) -> Event:
         fingerprint_version=0 if failure.fingerprint else VERSION,
         occurred_at=failure.occurred_at or time.time(),
         task_id=name_of(failure.task_id),
-        attempt=failure.attempt,
+        attempt=min(max(failure.attempt, 0), MAX_ATTEMPT),
         worker=name_of(failure.worker),
         queue=name_of(failure.queue),
         args=args.tree if args else None,
@@ -174,7 +176,7 @@ def _event(failure: Failure, severity: str) -> Event:
         context=serialize(extra).tree if extra else {},
         payload=payload,
         payload_note=note,
-        options=failure.options or {},
+        options=_clean(failure.options) if failure.options else {},
     )
 
 
@@ -201,6 +203,11 @@ def _event_id(failure: Failure) -> str:
     if failure.task_id and failure.is_death:
         return event_id_of(failure.task_id, failure.attempt, failure.run)
     return event_id_of(os.urandom(16).hex())
+
+
+def _clean(options: dict[str, Any]) -> dict[str, Any]:
+    """Bound the texts, which come from the message's headers."""
+    return {key: name_of(value) if isinstance(value, str) else value for key, value in options.items()}
 
 
 def _shown(value: Any) -> Serialized | None:

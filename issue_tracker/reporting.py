@@ -18,9 +18,9 @@ from celery import current_task
 from . import context as bindings
 from .event import Event, Kind, Severity, event_id_of
 from .guard import harmless
-from .recording import Failure, append, notify_listeners, record
+from .recording import MAX_MESSAGE_CHARACTERS, Failure, append, notify_listeners, record
 from .runs import Request, request_of
-from .serializer import name_of, serialize, text_of
+from .serializer import name_of, scrubbed_text_of, serialize, text_of
 from .tracebacks import culprit_of, describe, format_exception
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ T = TypeVar("T")
 
 logger = logging.getLogger("issue_tracker")
 
-MAX_MESSAGE_CHARACTERS: Final = 65_536
-"""Of a message as given; `recording` cuts it further once secrets are masked."""
 MAX_TRACEBACK_CHARACTERS: Final = 131_072
+MAX_NAME_CHARACTERS: Final = 4_096
+"""Of a name or task as given; what is longer than the column keeps a hash of that much."""
 
 
 def report(
@@ -168,19 +168,19 @@ def _report(
     level = _level(severity, notes)
     request = _current_request()
     described = describe(error) if error is not None else None
-    message = text_of(error_message, max_chars=MAX_MESSAGE_CHARACTERS) if error_message != "" else ""
+    message = "" if _is_blank(error_message) else scrubbed_text_of(error_message, max_chars=MAX_MESSAGE_CHARACTERS)
     record(
         Failure(
             kind=Kind.REPORT,
             name=title,
-            task=text_of(task, max_chars=1_024) if task else request.task if request else "",
+            task=_named(task) if not _is_blank(task) else request.task if request else "",
             message=message or (described.message if described else ""),
             traceback=_text_of_traceback(traceback, error),
             exception_type=described.type_name if described else "",
             culprit=culprit_of(error) if error is not None else "",
             severity=level,
             context=_flat(context, notes),
-            fingerprint=event_id_of("given", fingerprint) if fingerprint else "",
+            fingerprint="" if _is_blank(fingerprint) else event_id_of("given", text_of(fingerprint, max_chars=1 << 20)),
             grouping_type=title,
             is_death=False,
             **_of_request(request),
@@ -198,19 +198,30 @@ def _clear(name: object, task: object, context: object) -> None:
             event_id=event_id_of(os.urandom(16).hex()),
             kind=Kind.CLEARED,
             severity=Severity.INFO,
-            name=name_of(name),
-            task=name_of(task) if task else "",
+            name=name_of(_title(name, [])),
+            task="" if _is_blank(task) else name_of(_named(task)),
             context=serialize(flat).tree,
         )
     )
     notify_listeners()
 
 
+def _is_blank(value: object) -> bool:
+    """Tell whether nothing was given; never asks a value for its truth, which an array, say, refuses to tell."""
+    return value is None or (isinstance(value, str) and str.__len__(value) == 0)
+
+
+def _named(value: object) -> str:
+    """Return a name or task as it is stored: a text, its secrets masked."""
+    return scrubbed_text_of(value, max_chars=MAX_NAME_CHARACTERS)
+
+
 def _title(name: object, notes: list[str]) -> str:
-    if isinstance(name, str) and name.strip():
-        return name
+    title = _named(name).strip()
+    if isinstance(name, str) and title:
+        return title
     notes.append(f"the name must be a text that is not empty, not {type(name).__name__}")
-    return text_of(name, max_chars=1_024).strip() or "Unnamed report"
+    return title or "Unnamed report"
 
 
 def _level(severity: object, notes: list[str]) -> str:
@@ -236,7 +247,7 @@ def _flat(context: object, notes: list[str]) -> dict[str, Any]:
 
 
 def _text_of_traceback(traceback: object, error: BaseException | None) -> str:
-    if traceback:
+    if not _is_blank(traceback):
         return text_of(traceback, max_chars=MAX_TRACEBACK_CHARACTERS)
     return format_exception(error) if error is not None else ""
 
