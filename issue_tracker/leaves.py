@@ -84,16 +84,18 @@ class Leaves:
             self.note_cut()
         return found
 
-    def text(self, text: str) -> str:
-        """Return what stands for a value that JSON has no word for."""
+    def text(self, text: str, size: int) -> str:
+        """Return what stands for a value that JSON has no word for; `size` is the length of the whole."""
         self.is_exact = False
-        text = str.__str__(text)  # a foreign `__str__` may return a subclass
-        return self.string(text, len(text))
+        return self.string(str.__str__(text), size)  # a foreign `__str__` may return a subclass
 
     def integer(self, value: int) -> int | str:
         """Return an integer, as text where readers of JSON would round it."""
         limit = self.limits.max_integer
-        return value if -limit <= value <= limit else self.text(integer_text(value))
+        if -limit <= value <= limit:
+            return value
+        text = integer_text(value)
+        return self.text(text, len(text))
 
     def real(self, value: float) -> float | str:
         """Return a float, as text where JSON has none."""

@@ -25,7 +25,7 @@ from django.utils.functional import LazyObject, Promise, empty
 from .plain_text import bytes_text, class_name, clean, message_of, placeholder, text_of, unprintable
 from .scrubber import MASK
 
-MAX_TEXT_CHARACTERS: Final = 1_024
+MAX_TEXT_CHARACTERS: Final = 65_536
 """Of a value that is shown as text, before the serializer's own limit."""
 
 
@@ -41,7 +41,8 @@ class Items:
     """False where JSON would not give the same kind of value back."""
 
 
-Shape = Callable[[Any], "Items | str"]
+Shape = Callable[[Any], "Items | str | tuple[str, int]"]
+"""How a value is read: as items, as text, or as the beginning of a text and the length of the whole."""
 
 
 def _dict(value: Any) -> Items:
@@ -121,8 +122,9 @@ def _lazy(value: Any) -> str:
     return found if isinstance(found, str) else placeholder(wrapped)
 
 
-def _exception(value: BaseException) -> str:
-    return f"{class_name(type(value))}: {message_of(value)}"
+def _exception(value: BaseException) -> tuple[str, int]:
+    name, message = class_name(type(value)), message_of(value)
+    return f"{name}: {message[:MAX_TEXT_CHARACTERS]}", len(name) + 2 + len(message)
 
 
 def _function(value: Any) -> str:

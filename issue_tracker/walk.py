@@ -147,7 +147,7 @@ class Walk(Leaves):
             return unprintable(value, error)
         if isinstance(found, Items):
             return self._open(value, found, parent)
-        return self.text(found)
+        return self.text(*found) if type(found) is tuple else self.text(found, str.__len__(found))
 
     def _open(self, value: Any, items: Items, parent: _Frame) -> Any:
         depth, limits = len(self.stack) + 1, self.limits

@@ -22,10 +22,10 @@ account_key private_key privateKey PrivateKey signing_key encryption_key fernet_
 license_key ssh_key deploy_key auth authorization Authorization Proxy-Authorization proxy_authorization
 http_authorization HTTP_AUTHORIZATION basic_auth credential credentials aws_credentials creds cookie cookies Cookie
 Set-Cookie HTTP_COOKIE session_cookie session sessionid session_id sessionId PHPSESSID JSESSIONID session_key
-ASP.NET_SessionId connect.sessionid signature X-Amz-Signature x-hub-signature-256 X-Amz-Credential X-Amz-Security-
-Token sig dsn SENTRY_DSN database_dsn bearer jwt jwt_token otp totp otp_code one_time_password pin user_pin pin_code
-card_pin cvv cvc cvv2 card_number cardNumber card_no creditcard credit_card cc_number security_code
-verification_code backup_codes recovery_codes mfa_code 2fa_code ssn social_security_number seed_phrase
+ASP.NET_SessionId connect.sessionid signature X-Amz-Signature x-hub-signature-256 X-Amz-Credential
+X-Amz-Security-Token sig dsn SENTRY_DSN database_dsn bearer jwt jwt_token otp totp otp_code one_time_password pin
+user_pin pin_code card_pin cvv cvc cvv2 card_number cardNumber card_no creditcard credit_card cc_number
+security_code verification_code backup_codes recovery_codes mfa_code 2fa_code ssn social_security_number seed_phrase
 recovery_phrase mnemonic security_answer contraseña contrasena clave clave_api senha passwort kennwort mot_de_passe
 auth_header auth_data webhook_secret client_assertion psk wifi_pw password_reset_url magic_link_token
 spring.datasource.password user[password] url_token tokens_secret
