@@ -1,4 +1,4 @@
-"""What a worker did in a mode, whatever the collector: compared with bare Celery's, it shows whether a collector interferes."""
+"""What a worker did in a mode. Compared with what it does without any collector, it shows whether one interferes."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ The first argument of every task is the mode's token, by which its records are f
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -29,7 +30,7 @@ ONE_PROCESS: Final = (*THREADS, *SOLO, *GREEN)
 POOLS: Final = (*PREFORK, *ONE_PROCESS)
 
 FRESH: Final[dict[str, Any]] = {"alone": ONE_PROCESS, "options": ("--max-tasks-per-child", "1", "--concurrency", "16")}
-"""For modes that damage the process of their task: a child of its own on prefork (sixteen, for Celery replaces them every
+"""For modes that damage their task's process: a child of its own on prefork (of sixteen, for Celery replaces them every
 5 s only), else a worker of its own."""
 
 
@@ -90,7 +91,7 @@ class Mode:
 
 
 TABLE: Final[dict[str, Mode]] = {}
-"""All modes by id, in the order of their definition."""
+"""All modes by id."""
 
 
 def mode(
@@ -153,3 +154,12 @@ def _enter(entry: Mode) -> None:
     if entry.id in TABLE:
         raise ValueError(f"There are two modes {entry.id!r}: give {entry.title!r} an id of its own.")
     TABLE[entry.id] = entry
+
+
+def order() -> None:
+    """Put the table into the order of the ids: 2 before 10, "14a" before "14b"."""
+    entries = sorted(
+        TABLE.items(), key=lambda item: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", item[0])]
+    )
+    TABLE.clear()
+    TABLE.update(entries)

@@ -60,7 +60,7 @@ def write(findings: dict[str, Any], *, page: Path = PAGE) -> None:
 
 
 def unforgivable(findings: dict[str, Any]) -> list[str]:
-    """Return what no release may have: deaths with more than one occurrence, rows though nothing failed, interference."""
+    """Return what no release may have: a death with two occurrences, a row though nothing failed, interference."""
     return [*_faults(findings), *_interference(findings)]
 
 

@@ -1,6 +1,7 @@
 """Plays modes: those that share a worker one after the other on it, the others each on a worker of its own.
 
-A mode is graded when its records have come, or had the time to: while later modes play, and then for the collector's patience.
+A mode is graded when its records have come, or had the time to: while later modes play, then for the patience of the
+collector.
 """
 
 from __future__ import annotations
@@ -173,7 +174,7 @@ def _under_beat(group: Group, host: Host) -> Played:
     evidence = Evidence(
         mode=mode,
         pool=group.pool,
-        token="token",
+        token="token",  # noqa: S106  what the schedules of these modes hold
         ids=frozenset(),
         is_alone=True,
         notes=notes,
@@ -183,8 +184,7 @@ def _under_beat(group: Group, host: Host) -> Played:
 
 
 def _until_graded(host: Host, played: Played, *, patience_seconds: float) -> list[Grade]:
-    """Grade until nothing is missing, or nothing more has come for the collector's patience; and no sooner than a second
-    report of the same death may have come."""
+    """Grade until nothing is missing or the patience is over, and no sooner than a second report may have come."""
     begun = time.monotonic()
     earliest = begun + _earliest_seconds(host, played)
     while True:

@@ -1,4 +1,4 @@
-"""A run: one collector on one pool, all chosen modes, in groups side by side. And what runs have found, as a JSON file."""
+"""A run: one collector on one pool, all chosen modes, in groups side by side. What runs have found is a JSON file."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _groups(modes: list[Mode], pool: str) -> Iterator[Group]:
 
 
 def _is_slow(mode: Mode, pool: str) -> tuple[bool, bool]:
-    """Whether Celery takes seconds to notice the death: such modes have workers apart, so that the others need not wait."""
+    """Whether Celery takes seconds to notice the death: such modes play apart, so that the others need not wait."""
     deaths = mode.deaths_in(pool)
     return any(death.needs_arguments for death in deaths), any(not death.shows for death in deaths)
 

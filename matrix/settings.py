@@ -1,6 +1,6 @@
 """Settings of the matrix's host: one Django project, with the collector that MATRIX_COLLECTOR names in it and no other.
 
-Each collector is installed as its README says. Environment: DATABASE_URL, SPOOL_DIR, MATRIX_SINK (the address for Sentry).
+Each collector is installed as its README says. Environment: DATABASE_URL, SPOOL_DIR, MATRIX_SINK (address for Sentry).
 """
 
 from __future__ import annotations

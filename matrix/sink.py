@@ -1,4 +1,4 @@
-"""An HTTP server that keeps the events of Sentry envelopes, by the project they were sent to. Runs in a thread of ours."""
+"""An HTTP server that keeps the events of Sentry envelopes, by the project they were sent to. Runs in a thread."""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""The table: one module a family, in the order of the page. A new entry is one decorated function (see `matrix.mode`)."""
+"""The table: one module a family, ordered by id. A new entry is one decorated function (see `matrix.mode`)."""
 
 from __future__ import annotations
 
-from ..mode import TABLE as TABLE
+from matrix.mode import TABLE as TABLE
+from matrix.mode import order
+
 from . import (
     arguments,  # noqa: F401
     beat,  # noqa: F401
@@ -23,3 +25,5 @@ from . import (
     transactions,  # noqa: F401
     workers,  # noqa: F401
 )
+
+order()

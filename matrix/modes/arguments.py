@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from ..expectations import failed
-from ..mode import mode
+from matrix.expectations import failed
+from matrix.mode import mode
 
 if TYPE_CHECKING:
-    from ..stage import Stage
+    from matrix.stage import Stage
 
 MEGABYTES_10 = 10 * 1024 * 1024
 

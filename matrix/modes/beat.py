@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..expectations import Death, failed
-from ..mode import TABLE, Mode, Place
+from matrix.expectations import Death, failed
+from matrix.mode import TABLE, Mode, Place
 
 TARGET: Final = "matrix.modes.messages.target"
 OFTEN_SECONDS: Final = 0.5

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 from celery import chain, chord, current_app, group, shared_task
 from celery.result import allow_join_result
 
-from ..expectations import failed
-from ..mode import mode, scene
+from matrix.expectations import failed
+from matrix.mode import mode, scene
 
 if TYPE_CHECKING:
-    from ..stage import Stage
+    from matrix.stage import Stage
 
 PLAIN: Final = "matrix.modes.exceptions.plain"
 SUCCEED: Final = "matrix.modes.exceptions.succeed"

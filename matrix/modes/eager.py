@@ -9,8 +9,8 @@ from celery import Task, current_app, shared_task
 from django.contrib.auth.models import Group
 from django.db import transaction
 
-from ..expectations import failed
-from ..mode import client
+from matrix.expectations import failed
+from matrix.mode import client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,8 +15,8 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.http import Http404
 
-from ..expectations import failed
-from ..mode import PREFORK, SOLO, mode
+from matrix.expectations import failed
+from matrix.mode import PREFORK, SOLO, mode
 
 
 class BadStrError(Exception):

@@ -10,13 +10,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from matrix.expectations import NOTHING, failed, stopped, vanished
+from matrix.mode import FRESH, ONE_PROCESS, PREFORK, mode
 from tests.processes import is_running, send
 
-from ..expectations import NOTHING, failed, stopped, vanished
-from ..mode import FRESH, ONE_PROCESS, PREFORK, mode
-
 if TYPE_CHECKING:
-    from ..stage import Stage
+    from matrix.stage import Stage
 
 ATTEMPTS = "attempts"
 

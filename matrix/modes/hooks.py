@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from celery import Task, signals
 
-from ..expectations import failed
-from ..mode import SOLO, mode
+from matrix.expectations import failed
+from matrix.mode import SOLO, mode
 
 
 class FailsOnFailure(Task):

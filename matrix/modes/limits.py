@@ -7,8 +7,9 @@ import signal
 
 from celery.exceptions import SoftTimeLimitExceeded
 
-from ..expectations import NOTHING, failed, stopped
-from ..mode import ONE_PROCESS, PREFORK, SOLO, THREADS, mode
+from matrix.expectations import NOTHING, failed, stopped
+from matrix.mode import ONE_PROCESS, PREFORK, SOLO, THREADS, mode
+
 from .exits import wait
 
 LONG_SECONDS = 1.6

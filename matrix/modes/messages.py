@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from celery import shared_task
 
-from ..expectations import NOTHING, failed, told
-from ..mode import POOLS, mode, scene
+from matrix.expectations import NOTHING, failed, told
+from matrix.mode import POOLS, mode, scene
 
 if TYPE_CHECKING:
-    from ..stage import Stage
+    from matrix.stage import Stage
 
 TARGET = "matrix.modes.messages.target"
 DECODE = ("DecodeError", "JSONDecodeError")

@@ -8,9 +8,10 @@ from typing import Final
 from celery import current_app
 from kombu.exceptions import OperationalError
 
-from ..expectations import NOTHING, failed
-from ..mode import client
-from ..urls import through_view
+from matrix.expectations import NOTHING, failed
+from matrix.mode import client
+from matrix.urls import through_view
+
 from .eager import PLAIN, plain
 
 DOWN: Final = {"broker_url": "redis://127.0.0.1:1/0", "task_publish_retry_policy": {"max_retries": 1}}

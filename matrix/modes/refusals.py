@@ -7,8 +7,9 @@ from typing import Any
 from celery import current_app
 from celery.exceptions import Ignore, Reject
 
-from ..expectations import failed
-from ..mode import mode
+from matrix.expectations import failed
+from matrix.mode import mode
+
 from .exits import count_attempt
 
 LATE = {"acks_late": True}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ..expectations import failed, told
-from ..mode import SOLO, mode
+from matrix.expectations import failed, told
+from matrix.mode import SOLO, mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

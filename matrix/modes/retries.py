@@ -6,8 +6,8 @@ from typing import Any
 
 from celery.exceptions import Retry
 
-from ..expectations import failed
-from ..mode import mode
+from matrix.expectations import failed
+from matrix.mode import mode
 
 SOON_SECONDS = 0.05
 BOUND = {"bind": True}

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from matrix.expectations import NOTHING, told
+from matrix.mode import POOLS, SOLO, THREADS, mode
 from tests.processes import until
 
-from ..expectations import NOTHING, told
-from ..mode import POOLS, SOLO, THREADS, mode
 from .exits import wait
 
 if TYPE_CHECKING:
-    from ..stage import Stage
+    from matrix.stage import Stage
 
 UNSTOPPABLE = (*THREADS, *SOLO)
 

@@ -19,8 +19,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from ..expectations import failed
-from ..mode import FRESH, PREFORK, mode
+from matrix.expectations import failed
+from matrix.mode import FRESH, PREFORK, mode
 
 
 class RaisingHandler(logging.Handler):

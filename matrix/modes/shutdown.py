@@ -5,14 +5,14 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
+from matrix.expectations import NOTHING, told, vanished
+from matrix.mode import POOLS, PREFORK, THREADS, mode
 from tests.processes import descendants_of, send
 
-from ..expectations import NOTHING, told, vanished
-from ..mode import POOLS, PREFORK, THREADS, mode
 from .exits import wait
 
 if TYPE_CHECKING:
-    from ..stage import Stage
+    from matrix.stage import Stage
 
 CUT_SHORT = told("interrupted", "worker_lost", needs_arguments=True)
 LATE = {"acks_late": True}

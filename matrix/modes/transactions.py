@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import redis
 from django.contrib.auth.models import Group
 from django.db import OperationalError, connection, transaction
 
-from ..expectations import failed, told
-from ..mode import FRESH, POOLS, mode
+from matrix.expectations import failed, told
+from matrix.mode import FRESH, POOLS, mode
+
+if TYPE_CHECKING:
+    from matrix.stage import Stage
 
 
 @mode("20a", "fails inside atomic(), rolled back", failed("ValueError", shows="in in_atomic"), is_listed=True)
@@ -60,18 +64,25 @@ def on_commit(token: str) -> None:
         transaction.on_commit(_divide)
 
 
+def _twice(stage: Stage) -> None:
+    """Let the one process of the pool meet the first failure, then another one."""
+    for number in range(2):
+        stage.send(number)
+        stage.until_running()
+        stage.settle()
+
+
 @mode(
     "20g",
     "the next failure after an atomic() left open",
     failed("ValueError", shows="in after_left_open"),
     failed("KeyError", shows="in after_left_open"),
     alone=POOLS,
-    play=lambda stage: (
-        (stage.send(True), stage.until_running(), stage.settle(), *(stage.send(False) for _ in range(4))) and None
-    ),
+    options=("--concurrency", "1"),
+    play=_twice,
 )
-def after_left_open(token: str, first: bool) -> None:  # noqa: FBT001
-    if first:
+def after_left_open(token: str, number: int) -> None:
+    if not number:
         transaction.atomic().__enter__()
         Group.objects.create(name=token)
         raise ValueError(f"broke {token}")

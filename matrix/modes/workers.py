@@ -8,12 +8,13 @@ import resource
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ..expectations import failed, vanished
-from ..mode import FRESH, ONE_PROCESS, POOLS, PREFORK, mode, scene
+from matrix.expectations import failed, vanished
+from matrix.mode import FRESH, ONE_PROCESS, POOLS, PREFORK, mode, scene
+
 from .exits import wait
 
 if TYPE_CHECKING:
-    from ..stage import Stage
+    from matrix.stage import Stage
 
 CGROUP: Final = "MATRIX_MEMORY_CGROUP"
 
