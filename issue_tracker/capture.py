@@ -287,7 +287,8 @@ def _never_ran(request: Request, result: object) -> Failure:
 def _of_exception(request: Request, error: BaseException, *, kind: Kind) -> Failure:
     mark_told(error)
     text = format_exception(error)
-    return _failure(request, describe(error), kind=kind, traceback=text, culprit=culprit_of(error) or culprit_of_text(text))
+    told = describe(_really(error))
+    return _failure(request, told, kind=kind, traceback=text, culprit=culprit_of(error) or culprit_of_text(text))
 
 
 def _check_the_end(known: Callable[[], Request]) -> None:
@@ -321,8 +322,6 @@ def _own_error(error: object) -> BaseException | None:
 
 
 def _kind_of_internal(request: Request, own: BaseException | None, error: object) -> Kind:
-    if isinstance(error, Retry):
-        return Kind.RETRY
     if own is not None and (own is not error or request.options.get("is_eager")):
         return _kind_of(own)
     is_backend = isinstance(error, _NOT_STORED) or type(error).__name__ in {"ConnectionError", "OperationalError", "BackendStoreError"}
@@ -357,9 +356,15 @@ def _original(request: Request, exception: Any) -> Any:
     While the process that ran the task sends the signal, the original is the one being handled.
     """
     handled = sys.exc_info()[1]
-    if handled is None or "told_by" in request.options or isinstance(exception, type(handled)):
-        return exception
-    return handled
+    if handled is not None and "told_by" not in request.options and not isinstance(exception, type(handled)):
+        return handled
+    return _really(exception)
+
+
+def _really(exception: Any) -> Any:
+    """Look into a Reject that Celery made of an error, as when a retry can't be published."""
+    reason = getattr(exception, "reason", None)
+    return reason if isinstance(exception, Reject) and isinstance(reason, BaseException) else exception
 
 
 def _traceback_text(einfo: Any, traceback: Any, exception: Any) -> str:

@@ -34,6 +34,7 @@ MAX_NEW_ISSUES_AN_HOUR: Final = 1_000
 """Beyond it new fingerprints share one overflow issue: a failure with a random text in its message must not fill the list."""
 OVERFLOW: Final = "overflow"
 
+WORSENED: Final = ("context", "name", "exception_type")
 _WORST_FIRST: Final = {Severity.ERROR.value: 0, Severity.WARNING.value: 1, Severity.INFO.value: 2}
 
 
@@ -118,7 +119,9 @@ def complete(occurrence: Occurrence, event: Event, *, using: str, now: dt.dateti
     for name in COMPLETED:
         setattr(occurrence, name, changes[name])
     occurrence.save(using=using, update_fields=COMPLETED)
-    _worsen(issue, joined, using=using)
+    if _WORST_FIRST[joined.severity] < _WORST_FIRST[issue.severity]:
+        _worsen(issue, joined)
+        issue.save(using=using, update_fields=[*WORSENED, "severity", "kind"])
     return True
 
 
@@ -276,7 +279,7 @@ def _store(takers: list[_Taker], folded: Folded, *, using: str, now: dt.datetime
     insert_occurrences([_row(event, taker.issue, now) for taker in takers for event in taker.events], using=using)
     add_to_issues([(taker.issue, len(taker.events)) for taker in takers if not taker.is_new and taker.events], using=using)
     worse = [taker.issue for taker in takers if taker.has_worsened and not taker.is_new]
-    OperationalIssue._base_manager.using(using).bulk_update(worse, ["context"])
+    OperationalIssue._base_manager.using(using).bulk_update(worse, WORSENED)
 
 
 def _insert_issues(issues: list[OperationalIssue], *, using: str) -> None:
@@ -298,7 +301,7 @@ def _sum_up(taker: _Taker, now: dt.datetime) -> None:
         issue.first_seen_at = min(issue.first_seen_at, at)
         issue.last_seen_at = max(issue.last_seen_at, at)
         if _WORST_FIRST[event.severity] < _WORST_FIRST[issue.severity]:
-            issue.severity, issue.kind, issue.context = event.severity, event.kind, _flat_context(event)
+            _worsen(issue, event)
             taker.has_worsened = True
     if taker.is_new:
         issue.occurrence_count = len(taker.events)
@@ -369,7 +372,7 @@ def _move(occurrence: Occurrence, event: Event, *, using: str, now: dt.datetime,
     _store(takers, folded, using=using, now=now)
 
 
-def _worsen(issue: OperationalIssue, event: Event, *, using: str) -> None:
-    if _WORST_FIRST[event.severity] < _WORST_FIRST[issue.severity]:
-        issue.severity, issue.kind, issue.context = event.severity, event.kind, _flat_context(event)
-        issue.save(using=using, update_fields=["severity", "kind", "context"])
+def _worsen(issue: OperationalIssue, event: Event) -> None:
+    """Let the worse failure speak for the issue; message and traceback stay, for the occurrences that share them."""
+    issue.severity, issue.kind, issue.context = event.severity, event.kind, _flat_context(event)
+    issue.name, issue.exception_type = event.name, event.exception_type

@@ -90,7 +90,8 @@ def _record_undecodable(line: logging.LogRecord, error: BaseException | None) ->
     if message is None:
         _record(line, error, kind=Kind.UNDECODABLE, task="")
     else:
-        record(failure_of_message(message, kind=Kind.UNDECODABLE, error=error))
+        text = format_exception(error) if error is not None else ""
+        record(replace(failure_of_message(message, kind=Kind.UNDECODABLE, error=error), traceback=text))
 
 
 def _record_worker(line: logging.LogRecord, error: BaseException | None) -> None:
