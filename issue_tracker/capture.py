@@ -306,8 +306,11 @@ def _is_told_to_end(traceback: TracebackType | None) -> bool:
 
     Not every frame of billiard's tells so: a pool process has a `sys.exit` of its own, through which a task's own call goes.
     """
-    frame = _last_frame(traceback)
-    return frame is not None and frame.f_code.co_name == "_shutdown_cleanup"
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_name == "_shutdown_cleanup":
+            return True
+        traceback = traceback.tb_next
+    return False
 
 
 def _last_frame(traceback: TracebackType | None) -> FrameType | None:
