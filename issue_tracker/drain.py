@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connections, transaction
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -28,6 +28,7 @@ from .models import OperationalIssue
 from .private_files import create_private_file, prepare_directory
 from .salvage import corrupt_files, put_away, readable_bodies
 from .spool import Record, Spool, current
+from .turns import wait_for_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,8 +43,6 @@ MAX_BATCH_RECORDS: Final = 500
 MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
 ATTEMPTS: Final = 4
 """Tries of a batch that met another drainer (deadlock, a key taken in between) before it counts as an outage."""
-LOCK_TIMEOUT: Final = "2s"
-"""How long a statement of the drain waits for a lock on PostgreSQL: then it is an outage, and a drainer can end meanwhile."""
 
 
 class OutageError(Exception):
@@ -223,7 +222,7 @@ def _in_one_transaction(events: list[Event]) -> Folded:
     for attempt in range(ATTEMPTS):
         try:
             with transaction.atomic(using=using):
-                _wait_for_turn(using)
+                wait_for_turn(OperationalIssue, using=using)
                 return fold(events, using=using, now=timezone.now())
         except IntegrityError:
             # Another drainer stored one of these in between: the next try sees what it did.
@@ -238,18 +237,6 @@ def _in_one_transaction(events: list[Event]) -> Folded:
                 raise OutageError(f"{type(error).__name__}: {error}") from error
             raise
     raise AssertionError("the last attempt returns or raises")
-
-
-def _wait_for_turn(using: str) -> None:
-    """Begin a transaction of ours so that it waits for other writers, but not for ever. One statement, the first of all."""
-    connection = connections[using]
-    if connection.vendor == "sqlite":
-        # A transaction that reads and then writes is refused at once when another one wrote in between; one that begins
-        # with a write waits for its turn.
-        OperationalIssue._base_manager.using(using).filter(pk=0).update(status="")
-    elif connection.vendor == "postgresql" and len(connection.atomic_blocks) == 1:
-        with connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
 
 
 def _is_deadlock(error: BaseException) -> bool:
@@ -280,7 +267,7 @@ def _takes_rows(using: str) -> bool:
 
     try:
         with transaction.atomic(using=using):
-            _wait_for_turn(using)
+            wait_for_turn(OperationalIssue, using=using)
             fold([probe], using=using, now=timezone.now())
             raise Undo
     except Undo:

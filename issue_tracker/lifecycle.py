@@ -15,6 +15,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from .signals import announce, issue_resolved
+from .turns import begin_with_a_write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +74,10 @@ class IssueQuerySet(models.QuerySet["OperationalIssue"]):
         """
         count = None if more is None else F("occurrence_count") + more
         changes = {"status": "muted", "muted_until": until, "muted_until_count": count}
-        return self._change(self.filter(status="open"), changes, by=by, note=note, what=_muted_text(until, more))
+        ids = list(self.filter(status="open", open_key=None).values_list("pk", flat=True))
+        changed = self._change(self.filter(status="open"), changes, by=by, note=note, what=_muted_text(until, more))
+        self._let_take_repeats(ids)
+        return changed
 
     def reopen(self, *, by: Any = None, note: str = "") -> int:
         """Open the resolved and muted ones again; each takes repeats unless a newer issue of its fingerprint does.
@@ -83,11 +87,15 @@ class IssueQuerySet(models.QuerySet["OperationalIssue"]):
         ids = list(self.exclude(status="open").values_list("pk", flat=True))
         changes = {"status": "open", "resolved_at": None} | _UNMUTED
         changed = self._change(self.exclude(status="open"), changes, by=by, note=note, what="reopened")
-        table = self.model._base_manager.using(self.db)
+        self._let_take_repeats(ids)
+        return changed
+
+    def _let_take_repeats(self, ids: list[int]) -> None:
+        """Give each of these its key, unless a newer issue of its fingerprint has it: the unique key decides."""
+        table = self.model._base_manager.using(self.db).exclude(status="resolved").exclude(fingerprint="")
         for pk in ids:
             with contextlib.suppress(IntegrityError), transaction.atomic(using=self.db):
-                table.filter(pk=pk, open_key=None, status="open").exclude(fingerprint="").update(open_key=F("fingerprint"))
-        return changed
+                table.filter(pk=pk, open_key=None).update(open_key=F("fingerprint"))
 
     def _change(
         self, those: Self, changes: dict[str, Any], *, by: Any, note: str, what: str, signal: Signal | None = None
@@ -98,6 +106,7 @@ class IssueQuerySet(models.QuerySet["OperationalIssue"]):
         ids = list(those.order_by("pk").values_list("pk", flat=True))
         for start in range(0, len(ids), CHUNK):
             with transaction.atomic(using=self.db):
+                begin_with_a_write(self.model, using=self.db)
                 still = those.model._base_manager.using(self.db).filter(pk__in=ids[start : start + CHUNK])
                 still = still.exclude(status=changes["status"])
                 won = list(still.select_for_update().order_by("pk").values_list("pk", flat=True))
