@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 CACHED_KEYS: Final = 2_048
 MAX_CACHED_KEY: Final = 64
+CACHED_TEXTS: Final = 1_024
+MAX_CACHED_TEXT: Final = 128
+"""Characters of a string that is remembered: the caches of this module hold less than 1 MiB."""
 
 
 class NotWholeError(Exception):
@@ -75,7 +78,7 @@ class Leaves:
             self.is_scrubbed = self.is_scrubbed or scrub(head) != head
             found = scrubbed_cut(head, max_chars=limit, size=size)
         else:
-            found = scrub(clean(text))
+            found = _known_text(text) if size <= MAX_CACHED_TEXT else scrub(clean(text))
             if found != text:
                 self.is_exact = False
                 self.is_scrubbed = self.is_scrubbed or found != clean(text)
@@ -112,6 +115,11 @@ class Leaves:
         if issubclass(cls, int):
             return self.integer(int.__int__(value))
         return self.real(float.__float__(value)) if issubclass(cls, float) else None
+
+
+@lru_cache(maxsize=CACHED_TEXTS)
+def _known_text(text: str) -> str:
+    return scrub(clean(text))
 
 
 @lru_cache(maxsize=CACHED_KEYS)

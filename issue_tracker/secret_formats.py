@@ -62,6 +62,8 @@ _FORMATS: Final = (
     r"HRKU-[\w-]{16,}|CCIPAT_\w{16,}|bkua_\w{16,}",
     r"sq[pua]_[0-9a-f]{32,}|LTAI[A-Za-z0-9]{12,}|AKCp[A-Za-z0-9]{16,}",
     r"CFPAT-[\w-]{16,}|rdme_[a-z0-9]{32,}|ops_eyJ[\w+/=-]{16,}",
+    r"(?:pbkdf2_sha\d{1,3}|scrypt|bcrypt(?:_sha256)?|argon2(?:id?)?|md5|sha1)\$+[\w$.,=+/-]{24,}",  # Django's hashes
+    r"\$(?:2[abxy]\$\d\d|[156]|y|argon2id?|scrypt)\$[\w$.,=+/-]{24,}",
     r"A{15,}+[A-Za-z0-9%]{20,}",  # Twitter's bearer tokens
     r"[\w~.-]{3}[78]Q~[\w~.-]{31,40}",  # Azure AD
     r"eyJ(?:[A-Za-z0-9]++|[_-](?!eyJ))++\.[\w-]{2,}(?:\.[\w-]*){0,3}",  # JWT, JWE
@@ -79,7 +81,7 @@ _ESCAPED_URL: Final = re.compile(
     r"(?i)%3A%2F%2F(?P<info>(?:[^\s\"'<>&%]|%(?!3A|40|2F))*+%3A(?:[^\s\"'<>&%]|%(?!40|2F))*+)(?=%40)"
 )
 
-_SCHEMES: Final = ("bearer", "basic", "token", "apikey", "negotiate", "ntlm", "digest", "hawk", "oauth")
+_SCHEMES: Final = ("bearer", "basic", "token", "apikey", "negotiate", "ntlm", "digest", "hawk", "oauth", "plain")
 _CREDENTIAL: Final = re.compile(
     r"(?:[ \t]{1,8}|%20|\+)(?P<value>(?:username|id|oauth_\w{1,30})=[^\r\n]*+|[\w.~+/=%:-]{6,}+)", re.IGNORECASE
 )
@@ -161,9 +163,8 @@ def _known_keys(text: str) -> Iterator[Span]:
         if len(word) >= MIN_RUN_CHARACTERS:
             begin = text.find(word, end)
             end = begin + len(word)
-            for run in _RUN.finditer(text, begin, end):
-                for found in _KNOWN.finditer(text, run.start(), run.end()):
-                    yield found.span()
+            if _RUN.search(text, begin, end):
+                yield from (found.span() for found in _KNOWN.finditer(text, begin, end))
 
 
 def _credentials(text: str, low: str, scheme: str) -> Iterator[Span]:
@@ -183,19 +184,20 @@ def _credentials(text: str, low: str, scheme: str) -> Iterator[Span]:
 def _is_credential(scheme: str, value: str) -> bool:
     """Tell "Bearer abc123" from "Bearer token", and "Basic dXNlcjpwYXNz" from "basic information"."""
     if scheme == "basic":
-        return _is_user_and_password(value)
+        return b":" in _decoded(value)
     if scheme == "bearer":
         return value.rstrip(".,:;").partition("=")[0].lower() not in _PROSE
+    if scheme == "plain":
+        return b"\0" in _decoded(value)
     if scheme in {"digest", "hawk", "oauth"}:
         return "=" in value.rstrip("=")
     return looks_random(value)
 
 
-def _is_user_and_password(value: str) -> bool:
-    """Decode what may be base64 at the beginning, whatever follows it, and look for the colon."""
+def _decoded(value: str) -> bytes:
+    """Decode what may be base64 at the beginning, whatever follows it."""
     found = _BASE64.match(value)
-    body = found[0][: len(found[0]) // 4 * 4] if found else ""
-    return b":" in b64decode(body, altchars=b"-_")
+    return b64decode(found[0][: len(found[0]) // 4 * 4], altchars=b"-_") if found else b""
 
 
 def _is_card(text: str) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from .secret_formats import MIN_RANDOM_CHARACTERS, looks_random
 from .secret_names import PHRASE_TAILS, Verdict, words_in
-from .secret_values import BARE, BARE_ESCAPED, OPENINGS, QUOTE, QUOTES, Values
+from .secret_values import BARE, BARE_ESCAPED, OPENINGS, QUOTE, QUOTES, Values, end_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,9 +30,9 @@ _TYPES: Final = r"(?:str|bytes|int|SecretStr|Secret|Any|object|Optional\[str\]|s
 _PAIR: Final = re.compile(
     rf"""
     (?<![\w.-]) (?P<key>[\w.-]++)
-    (?P<quote>{QUOTE})?+ (?:\]|%5D)?+ [ \t]{{0,8}}+
+    (?P<quote>{QUOTE})?+ (?:[\])]|%5D)?+ [ \t]{{0,8}}+
     (?P<sep>=>|:=|={{1,3}}(?!=)|:[ \t]{{0,4}}{_TYPES}[ \t]{{0,4}}=(?!=)|:(?!:)|%3[DA])
-    [ \t]{{0,8}}+
+    [ \t]{{0,8}}+ (?:\r?\n[ \t]{{0,64}}+(?=[\"']))?+
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -63,6 +63,8 @@ _SQL: Final = re.compile(
     r"(?i)(?:\bidentified\s{1,4}(?:with\s{1,4}\S{1,64}\s{1,4})?(?:by|as)\s{1,4}(?:password\s{1,4})?"
     r"|\bpassword[ \t]{1,4}\(?)(?=['\"])"
 )
+_DETAIL: Final = re.compile(r"\((?P<columns>[\w, \"]{1,200}+)\)=(?=\()")
+_DUPLICATE: Final = re.compile(r"(?i)duplicate entry '(?P<value>[^'\n]{1,512}+)' for key '(?P<key>[^'\n]{1,128}+)'")
 _CURL: Final = re.compile(r"(?<!\S)(?:-u|--user)[ =][\"']?(?P<value>[^\s:\"']{1,64}:[^\s\"']++)")
 _MYSQL: Final = re.compile(r"(?<=[ '\"])-p(?P<value>[^\s'\",]++)")
 
@@ -146,10 +148,7 @@ def _takes_line(key: str) -> bool:
 def _end_of_header(values: Values, pair: re.Match[str]) -> int:
     end = values.end_of_line(pair.end())
     quote = pair.string[pair.start() - 1 : pair.start()]
-    if quote in QUOTES:
-        closing = pair.string.find(quote, pair.end(), end)
-        end = closing if closing >= 0 else end
-    return end
+    return min(end, end_of(QUOTES[quote], pair.string, pair.end())) if quote in QUOTES else end
 
 
 def _is_worth_masking(values: Values, pair: re.Match[str], span: Span, verdict: Verdict) -> bool:
@@ -177,14 +176,10 @@ def _is_word(values: Values, pair: re.Match[str], value: str, begin: int) -> boo
 
 
 def _special(values: Values, low: str, verdict_of: Callable[[str], Verdict]) -> Iterator[Span]:
-    """Find what is written without a separator: tags, flags, tuples, forms, SQL, commands."""
+    """Find what is written without a separator: tags, flags, tuples, forms, prose, SQL, commands."""
     text = values.text
     if "</" in text:
-        yield from (
-            m.span("value")
-            for m in _TAG.finditer(text)
-            if verdict_of(m["key"]) is Verdict.ALWAYS and m["value"].strip()
-        )
+        yield from _between(_TAG, text, verdict_of)
     if "--" in text:
         yield from _values_after(_FLAG, values, verdict_of)
     if "', " in text or '", ' in text or "','" in text or '","' in text:
@@ -193,12 +188,28 @@ def _special(values: Values, low: str, verdict_of: Callable[[str], Verdict]) -> 
         yield from _values_after(_INPUT, values, verdict_of)
     if " is " in low or " was " in low:
         yield from _said(values, verdict_of)
+    if ")=(" in text:
+        yield from _details(values, verdict_of)
+    if "duplicate entry" in low:
+        yield from _between(_DUPLICATE, text, verdict_of)
+    yield from _commands(values, low)
+
+
+def _commands(values: Values, low: str) -> Iterator[Span]:
+    """Find passwords in SQL and on the command lines of curl and MySQL."""
+    text = values.text
     if "identified" in low or "password" in low:
         yield from (span for m in _SQL.finditer(text) if (span := values.quoted(m.end())))
     if "-u " in text or "--user" in text:
         yield from (m.span("value") for m in _CURL.finditer(text))
     if "mysql" in low or "maria" in low:
         yield from (m.span("value") for m in _MYSQL.finditer(text))
+
+
+def _between(pattern: re.Pattern[str], text: str, verdict_of: Callable[[str], Verdict]) -> Iterator[Span]:
+    for m in pattern.finditer(text):
+        if verdict_of(m["key"]) is Verdict.ALWAYS and m["value"].strip():
+            yield m.span("value")
 
 
 def _said(values: Values, verdict_of: Callable[[str], Verdict]) -> Iterator[Span]:
@@ -209,6 +220,14 @@ def _said(values: Values, verdict_of: Callable[[str], Verdict]) -> Iterator[Span
             span = quoted or values.bare(m.end())
             if span and (quoted or any(map(str.isdigit, values.text[slice(*span)][:64]))):
                 yield span
+
+
+def _details(values: Values, verdict_of: Callable[[str], Verdict]) -> Iterator[Span]:
+    """Find the values in PostgreSQL's "Key (user_id, token)=(5, abc) already exists"."""
+    for m in _DETAIL.finditer(values.text):
+        span = values.bracketed(m.end())
+        if span and any(verdict_of(column) is Verdict.ALWAYS for column in m["columns"].split(", ")):
+            yield span
 
 
 def _values_after(pattern: re.Pattern[str], values: Values, verdict_of: Callable[[str], Verdict]) -> Iterator[Span]:

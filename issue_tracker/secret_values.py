@@ -47,7 +47,7 @@ class Values:
             return None
         begin, quote = opening.end(), opening["quote"]
         if quote in QUOTES:
-            return begin, _end_of(QUOTES[quote], self.text, begin)
+            return begin, end_of(QUOTES[quote], self.text, begin)
         return begin, self._end_of_escaped(begin, quote)
 
     def _end_of_escaped(self, begin: int, quote: str) -> int:
@@ -84,7 +84,7 @@ class Values:
         """Return where the line ends, be it written as \\r or \\n; the last answer is remembered."""
         begin, end = self._line
         if not begin <= position <= end:
-            end = _end_of(_LINE, self.text, position)
+            end = end_of(_LINE, self.text, position)
             self._line = position, end
         return end
 
@@ -114,6 +114,6 @@ def _closings_of(text: str, brackets: re.Pattern[str]) -> dict[int, int]:
     return closings
 
 
-def _end_of(pattern: re.Pattern[str], text: str, position: int) -> int:
+def end_of(pattern: re.Pattern[str], text: str, position: int) -> int:
     found = pattern.match(text, position)
     return found.end() if found else position

@@ -66,14 +66,13 @@ class Walk(Leaves):
 
     def tree_of(self, value: object) -> Any:
         """Return the tree. Raises NotWholeError where the limits want all or nothing."""
-        root: list[Any] = []
-        self._add(_Frame(None, None, root, 1, is_mapping=False), None, value)
+        tree = self._node(value, is_suspect=False)
         while self.stack:
             self._fill(self.stack[-1])
         if self.depth > self.limits.max_shown_depth:
             self.note_cut()
-            _collapse(root[0], self.limits.max_shown_depth)
-        return root[0]
+            _collapse(tree, self.limits.max_shown_depth)
+        return tree
 
     def max_size(self) -> int:
         """Return what the tree takes as JSON at most, in bytes: dearer to know exactly, and hardly ever needed."""
@@ -81,15 +80,20 @@ class Walk(Leaves):
 
     def _fill(self, frame: _Frame) -> None:
         """Take items until one is a container, which is filled first."""
-        depth = len(self.stack)
+        stack = self.stack
+        depth = len(stack)
         try:
-            for item in frame.items:
-                if frame.is_mapping:
-                    self._add_pair(frame, *item)
-                else:
-                    self._add(frame, None, item)
-                if len(self.stack) > depth:
-                    return
+            if frame.is_mapping:
+                for key, value in frame.items:
+                    self._add_pair(frame, key, value)
+                    if len(stack) > depth:
+                        return
+            else:
+                add, is_suspect = frame.target.append, frame.is_suspect
+                for value in frame.items:
+                    add(self._node(value, is_suspect=is_suspect))
+                    if len(stack) > depth:
+                        return
         except NotWholeError:
             raise
         except BaseException as error:  # noqa: BLE001  a foreign iterator, or a dict that another thread changes
@@ -99,43 +103,36 @@ class Walk(Leaves):
             if frame.size > len(frame.target):
                 self.note_cut()
                 _mark(frame, f"… [{frame.size - len(frame.target):,} more items]")
-        del self.stack[depth - 1 :]
+        del stack[depth - 1 :]
         self.path.discard(id(frame.value))
 
     def _add_pair(self, frame: _Frame, key: object, value: object) -> None:
         name, verdict = self.name(key)
-        if name in frame.target:
-            name = _distinct(name, frame.target)
+        target = frame.target
+        if name in target:
+            name = _distinct(name, target)
         if (verdict is Verdict.NEVER and not (frame.has_secret_value and name == "value")) or _says_nothing(value):
-            self._add(frame, name, value)
+            target[name] = self._node(value, is_suspect=False)
         elif verdict is Verdict.MAYBE:
-            frame.is_suspect = True
-            self._add(frame, name, value)
-            frame.is_suspect = False
+            target[name] = self._node(value, is_suspect=True)
         else:
             self.note_scrubbed()
-            frame.target[name] = MASK
+            target[name] = MASK
 
-    def _add(self, frame: _Frame, name: str | None, value: Any) -> None:
+    def _node(self, value: Any, *, is_suspect: bool) -> Any:
+        """Return what stands for a value in the tree; a container's is empty yet and filled next."""
         cls = type(value)
-        node: Any
         if cls is str:
-            node = self.string(value, len(value), is_suspect=frame.is_suspect)
-        elif cls is int:
-            node = self.integer(value)
-        elif value is None or cls is bool:
-            node = value
-        elif cls is float:
-            node = self.real(value)
-        else:
-            node = self._other(value, cls, frame)
-        if name is None:
-            frame.target.append(node)
-        else:
-            frame.target[name] = node
+            return self.string(value, len(value), is_suspect=is_suspect)
+        if cls is int:
+            return self.integer(value)
+        if value is None or cls is bool:
+            return value
+        if cls is float:
+            return self.real(value)
+        return self._other(value, cls, is_suspect=is_suspect)
 
-    def _other(self, value: Any, cls: type, parent: _Frame) -> Any:
-        """Return the node of a value that is no plain scalar; a container's is empty yet and filled next."""
+    def _other(self, value: Any, cls: type, *, is_suspect: bool) -> Any:
         try:
             if cls not in _CONTAINERS and (plain := self.scalar(value, cls)) is not None:
                 return plain
@@ -146,36 +143,33 @@ class Walk(Leaves):
             self.is_exact = False
             return unprintable(value, error)
         if isinstance(found, Items):
-            return self._open(value, found, parent)
-        return self.text(*found) if type(found) is tuple else self.text(found, str.__len__(found))
+            return self._open(value, found, is_suspect=is_suspect)
+        return self.text(*found) if isinstance(found, tuple) else self.text(found, str.__len__(found))
 
-    def _open(self, value: Any, items: Items, parent: _Frame) -> Any:
-        depth, limits = len(self.stack) + 1, self.limits
+    def _open(self, value: Any, items: Items, *, is_suspect: bool) -> Any:
         self.is_exact = self.is_exact and items.is_exact
-        if id(value) in self.path:
+        size, is_mapping, limits, depth = items.size, items.is_mapping, self.limits, len(self.stack) + 1
+        target: Any = {} if is_mapping else []
+        if depth > limits.max_walked_depth or id(value) in self.path:
             self.note_cut()
-            return "… [cycle]"
-        if depth > limits.max_walked_depth:
-            self.note_cut()
-            return f"… [{items.size:,} items, too deep]"
-        if depth > 1 and items.size == 2 and _is_secret_pair(value):
+            return "… [cycle]" if id(value) in self.path else f"… [{size:,} items, too deep]"
+        if depth > self.depth:
+            self.depth = depth
+        if size == 0:
+            return target
+        if size == 2 and depth > 1 and _is_secret_pair(value):
             self.note_scrubbed()
             return [value[0] if type(value[0]) is str else value[0].decode("ascii", "replace"), MASK]
-        if limits.is_all_or_nothing and items.size > min(limits.max_items, limits.max_nodes - self.nodes):
+        taken = max(0, min(size, limits.max_items, limits.max_nodes - self.nodes))
+        if taken < size and limits.is_all_or_nothing:
             self.note_cut()
-        taken = max(0, min(items.size, limits.max_items, limits.max_nodes - self.nodes))
         self.nodes += taken
-        self.depth = max(self.depth, depth)
-        frame = _Frame(
-            value, islice(items.entries, taken), {} if items.is_mapping else [], items.size, is_mapping=items.is_mapping
-        )
-        if items.is_mapping:
-            frame.has_secret_value = type(value) is dict and "value" in value and _names_a_secret(value)
-        else:
-            frame.is_suspect = parent.is_suspect
+        frame = _Frame(value, islice(items.entries, taken), target, size, is_mapping=is_mapping)
+        frame.is_suspect = is_suspect and not is_mapping
+        frame.has_secret_value = type(value) is dict and "value" in value and _names_a_secret(value)
         self.stack.append(frame)
         self.path.add(id(value))
-        return frame.target
+        return target
 
 
 def _says_nothing(value: object) -> bool:

@@ -116,6 +116,8 @@ FORMATS = {
     "Artifactory": fake("AK", "Cp", size=69),
     "Contentful": fake("CF", "PAT-", size=43),
     "1Password": fake("op", "s_eyJ", size=200),
+    "Django's hash": "pbkdf2" + "_sha256$600000$" + fake(size=22) + "$" + fake(size=30) + "/" + fake(size=12) + "=",
+    "bcrypt": "$2" + "b$12$" + fake(size=53),
     "Twitter bearer": "A" * 22 + fake(size=80),
     "Azure AD": fake(size=3) + "8Q" + "~" + fake(size=34),
     "JWT": f"{encoded({'alg': 'HS256'})}.{encoded({'sub': '1234567890'})}.{fake(size=43)}",
@@ -161,7 +163,7 @@ def test_known_formats_are_masked_in_an_escaped_url() -> None:
 
     found = {name: scrub(url.format(quote(secret, safe=""))) for name, secret in FORMATS.items()}
 
-    torn = {"Visa, grouped", "American Express", "Braintree"}
+    torn = {"Visa, grouped", "American Express", "Braintree", "Django's hash", "bcrypt"}
     assert {name for name, text in found.items() if leaks(text, FORMATS[name])} <= torn
 
 
@@ -191,6 +193,8 @@ OTHERS = {
     "Basic, cut": (f"sent Basic {base64.b64encode(b'user:hunter2').decode()[:11]}", "dXNlcjpo"),
     "Token": ("sent Token 9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b", "9944b091"),
     "Digest": ('Digest username="bob", realm="x", response="6629fae49393"', "6629fae4"),
+    "SMTP": (f"send: AUTH PLAIN {base64.b64encode(bytes(1) + b'bob' + bytes(1) + b'hunter2').decode()}", "aHVudGVy"),
+    "Stripe webhook with a slash": ("wh" + "sec_" + "a1B2" * 5 + "/" + "c3D4" * 3, "c3D4"),
     "NTLM": ("NTLM TlRMTVNTUAABAAAAB4IIogAAAAAAAAAA123", "TlRMTVNT"),
     "Slack webhook": ("https://hooks.slack.com/services/T00000000/B0000/abcdefgh1234", "abcdefgh1234"),
     "Discord webhook": ("https://discord.com/api/webhooks/123456/abc-DEF_ghijkl", "DEF_ghij"),
