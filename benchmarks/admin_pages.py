@@ -1,7 +1,7 @@
-"""How long the admin pages take on a big PostgreSQL: `python -m benchmarks.admin_pages`; prints a table.
+"""How long the admin pages take on a big PostgreSQL: `python -m benchmarks.admin_pages`.
 
-Server time of whole requests through Django's test client (session, permissions, queries, rendering), one at a time.
-The rows are made in the database itself: few issues have most of the occurrences, and most happened lately.
+Server time of whole requests through Django's test client (session, permissions, queries, rendering), one at a time,
+and the CPU time that client and database spend on each: on a busy machine only the latter means much.
 """
 
 from __future__ import annotations
@@ -10,65 +10,42 @@ import argparse
 import os
 import random
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import django
 
+from .admin_rows import fill
 from .figures import median, percentile
-from .servers import postgres
+from .page import table, write
+from .processes import cpu_by_process
+from .servers import Postgres, postgres
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from django.test import Client
 
 LIST = "/admin/issue_tracker/operationalissue/"
 
-TRACEBACK = "Traceback (most recent call last):\n" + "".join(
-    f'  File "/srv/app/{"own" if n % 3 else "lib/site-packages/pkg"}/module_{n}.py", line {n}, in function_{n}\n'
-    f"    result_{n} = client.call(argument_{n}, timeout=30)\n"
-    for n in range(20)
-)
+HEADS = ("page", "median", "p95", "CPU", "of it PostgreSQL", "queries", "bytes")
 
-ISSUES = """
-INSERT INTO issue_tracker_operationalissue ({columns})
-SELECT {values} FROM issue_tracker_operationalissue t, generate_series(2, %s) n WHERE t.id = 1
-"""
 
-ISSUE_VALUES = {
-    "id": "n",
-    "name": "'Error' || n %% 300",
-    "task": "'project.tasks.task_' || n %% 200",
-    "exception_type": "'Error' || n %% 300",
-    "error_message": "'something number ' || n || ' did not work as it should have, and this says at some length why'",
-    "severity": "(ARRAY['error','error','error','warning','info'])[1 + n %% 5]",
-    "kind": "(ARRAY['failure','failure','failure','retry','report','worker_lost'])[1 + n %% 6]",
-    "status": "(ARRAY['open','open','open','open','open','open','open','resolved','resolved','muted'])[1 + n %% 10]",
-    "open_key": "NULL",
-    "fingerprint": "md5(n::text) || md5((n + 1)::text)",
-}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What one page cost."""
 
-OCCURRENCES = """
-INSERT INTO issue_tracker_occurrence ({columns})
-SELECT {values} FROM issue_tracker_occurrence t, generate_series(2, %s) n WHERE t.id = 1
-"""
+    seconds: list[float]
+    cpu_seconds: float
+    """A request, of client and database together."""
+    database_cpu_seconds: float
+    query_count: int
+    size: int
 
-OCCURRENCE_VALUES = {
-    "id": "n",
-    "issue_id": "1 + floor({issues} * power(random(), 4))",
-    "event_id": "md5(n::text)",
-    "task_id": "md5((n / 2)::text)",
-    "occurred_at": "now() - interval '{days} days' * power(random(), 2)",
-    "severity": "(ARRAY['error','error','error','warning','info'])[1 + n %% 5]",
-}
-
-SUMMARY = """
-UPDATE issue_tracker_operationalissue i
-SET first_seen_at = s.first, last_seen_at = s.last, created_at = s.first, occurrence_count = s.n
-FROM (SELECT issue_id, min(occurred_at) first, max(occurred_at) last, count(*) n
-      FROM issue_tracker_occurrence GROUP BY issue_id) s
-WHERE s.issue_id = i.id
-"""
+    def row(self, name: str) -> tuple[str, ...]:
+        """Return its line of the table."""
+        times = (median(self.seconds), percentile(self.seconds, 95), self.cpu_seconds, self.database_cpu_seconds)
+        return (name, *(f"{t * 1000:.0f} ms" for t in times), str(self.query_count), f"{self.size:,}")
 
 
 def main() -> None:
@@ -77,61 +54,32 @@ def main() -> None:
     with postgres() as server:
         os.environ.update(DATABASE_URL=server.address, DJANGO_SETTINGS_MODULE="tests.settings")
         django.setup()
-        _fill(given.issues, given.occurrences, given.days)
-        _measure(given)
+        _prepare(given)
+        rows = [measured.row(name) for name, measured in _measured(given, server)]
+    head = f"{given.issues:,} issues, {given.occurrences:,} occurrences in {given.days} days, one request at a time."
+    text = f"{head}\n\n{table(HEADS, rows)}"
+    print(f"\n{text}")
+    if given.write:
+        write("admin pages", text)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.admin_pages", description=__doc__)
     parser.add_argument("--issues", type=int, default=100_000)
     parser.add_argument("--occurrences", type=int, default=1_000_000)
-    parser.add_argument(
-        "--days", type=int, default=90, help="how far back they go (default 90, as long as they are kept)"
-    )
+    parser.add_argument("--days", type=int, default=90, help="how far back they go; retention keeps 90 (default)")
     parser.add_argument("--requests", type=int, default=60, help="requests a page (default 60)")
-    parser.add_argument("--explain", action="store_true", help="show each page's queries with their times")
+    parser.add_argument("--only", default="", help="pages whose name contains this")
+    parser.add_argument("--explain", action="store_true", help="show each page's queries with their plans")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md, too")
     return parser
 
 
-def _fill(issues: int, occurrences: int, days: int) -> None:
+def _prepare(given: argparse.Namespace) -> None:
     from django.core.management import call_command
-    from django.db import connection
-    from django.utils import timezone
-
-    from issue_tracker.models import Occurrence, OperationalIssue
 
     call_command("migrate", verbosity=0)
-    first = OperationalIssue.objects.create(
-        pk=1,
-        name="First",
-        task="project.tasks.task_1",
-        error_message="m",
-        traceback=TRACEBACK,
-        context={"a": "b" * 300},
-    )
-    Occurrence.objects.create(
-        pk=1,
-        issue=first,
-        event_id="1",
-        occurred_at=timezone.now(),
-        kind="failure",
-        severity="error",
-        kwargs={"a": "b" * 200},
-    )
-    with connection.cursor() as cursor:
-        values = {
-            name: text.replace("{issues}", str(issues)).replace("{days}", str(days))
-            for name, text in OCCURRENCE_VALUES.items()
-        }
-        cursor.execute(_copying(ISSUES, OperationalIssue, ISSUE_VALUES), [issues])
-        cursor.execute(_copying(OCCURRENCES, Occurrence, values), [occurrences])
-        cursor.execute(SUMMARY)
-        cursor.execute("VACUUM ANALYZE")
-
-
-def _copying(statement: str, model: Any, values: dict[str, str]) -> str:
-    columns = [field.column for field in model._meta.concrete_fields]
-    return statement.format(columns=", ".join(columns), values=", ".join(values.get(c, f"t.{c}") for c in columns))
+    fill(issues=given.issues, occurrences=given.occurrences, days=given.days)
 
 
 def _pages(chance: random.Random, issues: int) -> dict[str, Callable[[], str]]:
@@ -150,41 +98,54 @@ def _pages(chance: random.Random, issues: int) -> dict[str, Callable[[], str]]:
     }
 
 
-def _measure(given: argparse.Namespace) -> None:
+def _measured(given: argparse.Namespace, server: Postgres) -> list[tuple[str, Measured]]:
     from django.contrib.auth.models import User
     from django.test import Client
 
     client = Client()
     client.force_login(User.objects.create_superuser("bench"))
-    print(f"{given.issues:,} issues, {given.occurrences:,} occurrences in {given.days} days\n")
-    print("| page | median | p95 | slowest | queries | bytes |\n|---|---|---|---|---|---|")
+    found = []
     for name, address in _pages(random.Random(1), given.issues).items():
-        client.get(address())
-        times, queries, size = zip(*_requests(client, address, given.requests), strict=True)
-        figures = (median(times), percentile(times, 95), max(times))
-        print(
-            f"| {name} | {' | '.join(f'{t * 1000:.0f} ms' for t in figures)} | {max(queries)} | {max(size):,} |",
-            flush=True,
-        )
-        if given.explain:
-            _explain(client, address())
+        if given.only in name:
+            found.append((name, _measure(client, address, given.requests, server)))
+            print("  ".join(found[-1][1].row(name)), flush=True)
+            if given.explain:
+                _explain(client, address())
+    return found
 
 
-def _requests(client: Client, address: Callable[[], str], count: int) -> Iterator[tuple[float, int, int]]:
+def _measure(client: Client, address: Callable[[], str], count: int, server: Postgres) -> Measured:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
+    for _ in range(3):
+        _get(client, address())
+    seconds, began, cpu = [], time.process_time(), _database_cpu(server)
     for _ in range(count):
-        path = address()
-        began = time.perf_counter()
-        answer = client.get(path)
-        took = time.perf_counter() - began
-        if answer.status_code != 200:
-            raise SystemExit(f"{path} answered {answer.status_code}")
-        yield took, 0, len(answer.content)
+        seconds.append(_get(client, address())[0])
+    own, database = (time.process_time() - began) / count, (_database_cpu(server) - cpu) / count
     with CaptureQueriesContext(connection) as queries:
-        client.get(address())
-    yield took, len(queries), len(answer.content)
+        size = _get(client, address())[1]
+    return Measured(
+        seconds=seconds,
+        cpu_seconds=own + database,
+        database_cpu_seconds=database,
+        query_count=len(queries),
+        size=size,
+    )
+
+
+def _get(client: Client, path: str) -> tuple[float, int]:
+    began = time.perf_counter()
+    answer = client.get(path)
+    took = time.perf_counter() - began
+    if answer.status_code != 200:
+        raise SystemExit(f"{path} answered {answer.status_code}")
+    return took, len(answer.content)
+
+
+def _database_cpu(server: Postgres) -> float:
+    return sum(cpu_by_process(server.process.process.pid).values()) if server.process else 0.0
 
 
 def _explain(client: Client, path: str) -> None:
@@ -193,8 +154,11 @@ def _explain(client: Client, path: str) -> None:
 
     with CaptureQueriesContext(connection) as queries:
         client.get(path)
-    for query in queries:
-        print(f"    {float(query['time']) * 1000:.0f} ms  {query['sql'][:300]}")
+    with connection.cursor() as cursor:
+        for query in queries:
+            cursor.execute("EXPLAIN (ANALYZE, TIMING OFF) " + query["sql"])
+            plan = [row[0] for row in cursor.fetchall()]
+            print(f"\n    {query['sql'][:200]}\n      " + "\n      ".join(plan[:14] + plan[-1:]))
 
 
 if __name__ == "__main__":

@@ -116,7 +116,7 @@ def trend(now: datetime) -> charts.Chart:
         .order_by()
         .annotate(hour=TruncHour("occurred_at", tzinfo=UTC))
         .values_list("hour", "severity")
-        .annotate(n=Count("pk"))
+        .annotate(n=Count("*"))
     )
     return charts.chart(rows, start, now, is_fitted=True)
 

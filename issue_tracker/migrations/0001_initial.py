@@ -279,7 +279,21 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="operationalissue",
-            index=models.Index(fields=["-last_seen_at", "-id"], name="issue_seen"),
+            index=models.Index(
+                fields=[
+                    "-last_seen_at",
+                    "-id",
+                    "status",
+                    "severity",
+                    "kind",
+                    "is_returned",
+                    "first_seen_at",
+                    "occurrence_count",
+                    "recovered_count",
+                    "task",
+                ],
+                name="issue_seen",
+            ),
         ),
         migrations.AddIndex(
             model_name="operationalissue",
@@ -295,6 +309,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="occurrence",
-            index=models.Index(fields=["occurred_at"], name="occurrence_at"),
+            index=models.Index(fields=["occurred_at", "severity"], name="occurrence_at"),
         ),
     ]
