@@ -1,8 +1,8 @@
 """One rule for every collector: how much of a mode's deaths its records tell.
 
 Full: the right exception type, a traceback where Python had one, and the task named; where a process vanished, the
-task and its arguments; where a task was revoked, expired or cut short, the task with that outcome. Part: something, with what
-is missing. None: nothing at all.
+task and its arguments; where a task was revoked, expired or cut short, the task with that outcome. Part: something,
+with what is missing. None: nothing at all.
 """
 
 from __future__ import annotations
