@@ -1,9 +1,9 @@
 """Slots: what each process of a worker is running right now, in a file that outlives it. Left of the seam.
 
-Guarantee: a task that was running when its process vanished (kill -9, OOM, segfault) is found by whoever looks later, once.
-Each process has a file of its own and holds a POSIX lock on it; the kernel drops the lock with the process, however it ends,
-so "gone" needs no pid and can't be fooled by a reused one, nor by a zombie. A slot is one page, written at once by `pwrite`
-(1 µs): no mapping, whose pages could fault on a full disk.
+Guarantee: a task that was running when its process vanished (kill -9, OOM, segfault) is found by whoever looks later,
+once. Each process has a file of its own and holds a POSIX lock on it; the kernel drops the lock with the process,
+however it ends, so "gone" needs no pid and can't be fooled by a reused one, nor by a zombie. A slot is one page,
+written at once by `pwrite` (1 µs): no mapping, whose pages could fault on a full disk.
 """
 
 from __future__ import annotations
@@ -27,9 +27,15 @@ SLOT_BYTES: Final = 4096
 MAX_ARGUMENTS_CHARACTERS: Final = 1_200
 """Of each of Celery's `argsrepr` and `kwargsrepr` (itself cut at 1,024), so that a slot stays within its page."""
 KEPT_SLOTS: Final = 8
-"""Slots that a process uses in turn at the least, so that the main process can still read a run that ended a moment ago."""
+"""Slots that a process uses in turn at the least,
+so that the main process can still read a run that ended a moment ago.
+"""
 RUNNING: Final = 1
 FINISHED: Final = 2
+
+
+_encode: Final = json.JSONEncoder(ensure_ascii=False, default=str).encode
+"""Made once: `json.dumps` makes an encoder for every call that isn't its default one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,16 +75,19 @@ class Slots:
             if self._pid != os.getpid():
                 self._begin()
             slot = self._take()
-            body = json.dumps(run, ensure_ascii=False, default=str).encode("utf-8", "replace")
+            body = _encode(run).encode("utf-8", "replace")
             if len(body) > SLOT_BYTES - 3:
-                body = json.dumps({**run, "args": "", "kwargs": ""}, default=str).encode()[: SLOT_BYTES - 3]
+                body = _encode({**run, "args": "", "kwargs": ""}).encode("utf-8", "replace")[: SLOT_BYTES - 3]
             os.pwrite(self._fd, bytes((RUNNING,)) + len(body).to_bytes(2, "big") + body, slot * SLOT_BYTES)
         except (OSError, ValueError, TypeError):
             return -1
         return slot
 
     def leave(self, slot: int) -> None:
-        """Note that the run of this slot ended in this process. Its text stays, for the main process may ask for its token."""
+        """Note that the run of this slot ended in this process.
+
+        Its text stays, for the main process may ask for its token.
+        """
         if slot < 0 or self._pid != os.getpid():
             return
         with suppress(OSError):
@@ -94,7 +103,10 @@ class Slots:
                 return self._made - 1
 
     def _begin(self) -> None:
-        """Make this process's file and lock it. A file inherited over a fork belongs to the parent and is left alone."""
+        """Make this process's file and lock it.
+
+        A file inherited over a fork belongs to the parent and is left alone.
+        """
         with self._lock:
             if self._pid == os.getpid():
                 return
@@ -111,15 +123,24 @@ class Slots:
 
 
 def run_of(directory: Path, task_id: str, *, pid: int | None = None) -> Run | None:
-    """Find the latest run of a task id in any process, gone or not; for the main process, which hears of a child's death."""
+    """Find the latest run of a task id in any process, gone or not; for the main process,
+    which hears of a child's death.
+    """
     pattern = f"{pid}-*.slots" if pid else "*.slots"
     runs = [run for path in _files(directory, pattern) for run in _runs(path) if run.task_id == task_id]
     return max(runs, key=lambda run: run.started_at, default=None)
 
 
 def lost(directory: Path) -> list[tuple[Path, list[Run]]]:
-    """Return the files whose process is gone, each with the runs it was in. `forget` a file once its runs are recorded."""
-    return [(path, [run for run in _runs(path) if not run.is_finished]) for path in _files(directory, "*.slots") if _is_gone(path)]
+    """Return the files whose process is gone, each with the runs it was in.
+
+    `forget` a file once its runs are recorded.
+    """
+    return [
+        (path, [run for run in _runs(path) if not run.is_finished])
+        for path in _files(directory, "*.slots")
+        if _is_gone(path)
+    ]
 
 
 def forget(path: Path) -> None:
@@ -162,7 +183,7 @@ def _is_own(path: Path) -> bool:
 
 def _runs(path: Path) -> list[Run]:
     if _is_own(path):
-        return []  # reading it would close it, and closing any descriptor of a file drops the process's POSIX locks on it
+        return []  # reading closes it, and closing any descriptor of a file drops the process's POSIX locks on it
     try:
         content = path.read_bytes()
     except OSError:

@@ -1,7 +1,7 @@
 """Runs of tasks in this process: which one is on, and what is known of the request of one that died. Left of the seam.
 
-A run has a token, so that all reports of one death meet, and the death of a redelivered run is another. The process that runs
-the task makes the token; the main process reads it from the slot.
+A run has a token, so that all reports of one death meet, and the death of a redelivered run is another. The process
+that runs the task makes the token; the main process reads it from the slot.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ REQUEUED_HEADER: Final = "issue_tracker_requeue_of"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is known of the message of a run. Args and kwargs are the real ones, or Celery's text of them from the slot."""
+    """What is known of the message of a run.
+
+    Args and kwargs are the real ones, or Celery's text of them from the slot.
+    """
 
     task: str
     task_id: str
@@ -54,7 +57,7 @@ _MARK: Final = "_issue_tracker_run"
 
 _runs: dict[tuple[str, int], _On] = {}
 _ended: deque[tuple[tuple[str, int], _On]] = deque()
-_slots: dict[Path, inflight.Slots] = {}
+_slots: dict[spool.Spool, inflight.Slots] = {}
 
 
 def slots_directory() -> Path:
@@ -65,7 +68,8 @@ def slots_directory() -> Path:
 def begin(task: Any, task_id: str) -> None:
     """Note that this thread or greenlet begins a run: give it a token and a slot, and an empty context.
 
-    An eager task runs inside its caller and keeps the caller's context; nobody has to find it after a kill, so it has no slot.
+    An eager task runs inside its caller and keeps the caller's context; nobody has to find it after a kill, so it has
+    no slot.
     """
     request = task.request
     attempt = request.retries or 0
@@ -105,9 +109,13 @@ def _remember(key: tuple[str, int], run: _On) -> None:
 
 
 def earlier_runs(request: Any) -> int:
-    """Count the runs that a successful one makes good: attempts before it, one that was handed back, one that was sent again."""
+    """Count the runs that a successful one makes good: attempts before it, one that was handed back,
+    one that was sent again.
+    """
     delivery = request.delivery_info or {}
-    return (request.retries or 0) + bool(delivery.get("redelivered")) or int(bool(getattr(request, REQUEUED_HEADER, None)))
+    return (request.retries or 0) + bool(delivery.get("redelivered")) or int(
+        bool(getattr(request, REQUEUED_HEADER, None))
+    )
 
 
 def request_of(task: Any, task_id: Any, args: Any, kwargs: Any, request: Any = None) -> Request:
@@ -162,10 +170,10 @@ def _token(task_id: str, attempt: int) -> str:
 
 
 def _my_slots() -> inflight.Slots:
-    directory = slots_directory()
-    found = _slots.get(directory)
+    current = spool.current()
+    found = _slots.get(current)
     if found is None:
-        found = _slots[directory] = inflight.Slots(directory)
+        found = _slots[current] = inflight.Slots(slots_directory())
     return found
 
 
