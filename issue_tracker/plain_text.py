@@ -7,6 +7,7 @@ back). Never `repr` of a container or of an unknown object: it may be huge, slow
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from enum import Enum
 from functools import lru_cache
 from hashlib import blake2b
@@ -69,7 +70,7 @@ def scrubbed_cut(text: str, *, max_chars: int, size: int | None = None) -> str:
         # What ends at the border may be half of a secret. Before the last mask, nothing reaches it.
         masked = masked[: max(len(masked) - OVERLAP_CHARACTERS, masked.rfind(MASK) + len(MASK), 0)]
         return cut(masked, max_chars=max_chars, size=size)
-    return cut(masked, max_chars=max_chars)
+    return cut(masked, max_chars=max_chars, size=size) if len(masked) > max_chars else masked
 
 
 def name_of(value: object, *, max_chars: int = MAX_NAME_CHARACTERS) -> str:
@@ -113,17 +114,17 @@ def placeholder(value: object) -> str:
 def integer_text(value: int) -> str:
     """Return the digits of an integer, or its size where they are more than CPython prints."""
     bits = int.bit_length(value)
-    return int.__repr__(value) if bits <= MAX_INTEGER_BITS else f"int of {bits:,} bits"
+    with suppress(ValueError):  # the host may have lowered the limit
+        if bits <= MAX_INTEGER_BITS:
+            return int.__repr__(value)
+    return f"int of {bits:,} bits"
 
 
 def _raw_text(value: object, max_chars: int) -> tuple[str, int]:
     """Return the beginning of a value's text and the length of the whole."""
     cls = type(value)
     try:
-        if issubclass(cls, str):
-            text: Any = value
-        else:
-            text = _own_text(value, cls)
+        text: Any = value if issubclass(cls, str) else _own_text(value, cls)
         return str.__getitem__(text, slice(0, max_chars)), str.__len__(text)
     except BaseException as error:  # noqa: BLE001  foreign code may raise anything, SystemExit too
         text = unprintable(value, error)

@@ -105,7 +105,7 @@ _ABOUT_LAST: Final = words_in(
     "factory prefix suffix format encoding charset manager mapping map"
 )
 _ABOUT_FIRST: Final = words_in(
-    "max min num n total avg mean sum count number invalid missing expired bad wrong unknown unexpected"
+    "max min suspicious num n total avg mean sum count number invalid missing expired bad wrong unknown unexpected"
 )
 _ADDRESSES: Final = words_in("url uri link urls")
 """The address of a token service is no secret; that of a password reset is."""
@@ -117,7 +117,11 @@ PHRASE_TAILS: Final = words_in("key keys number no num code codes phrase id answ
 def verdict_of(name: str) -> Verdict:
     """Judge a name by its words; case, camelCase, separators and digits don't matter."""
     words = _words_of(name)
-    if not words or _is_about_a_secret(words):
+    if (
+        not words
+        or _is_about_a_secret(words)
+        or ("." in name and _is_about_a_secret(_words_of(name.rpartition(".")[2])))
+    ):
         return Verdict.NEVER
     if _is_secret(words):
         return Verdict.ALWAYS
@@ -138,7 +142,7 @@ def _words_of(name: str) -> list[str]:
 
 def _is_about_a_secret(words: list[str]) -> bool:
     """Tell names of a fact about a secret: "token_count", "password_changed_at", "max_tokens", "InvalidToken"."""
-    if len(words) == 1:
+    if len(words) < 2:
         return False
     if words[-1] in _ADDRESSES:
         return not any("pass" in word or word in {"reset", "magic", "secret"} for word in words)

@@ -50,7 +50,9 @@ _PROSE: Final = words_in(
     "too please may should cannot can't could expected got field only at for in of with from str int bytes bool "
     "optional object any"
 )
-_REFERENCE: Final = re.compile(r"(?:self|cls|settings|os|request|kwargs|args)[.\[(]\w")
+_REFERENCE: Final = re.compile(
+    r"%s(?!\w)|%\(\w{1,64}\)s|\*{3,}+(?!\w)|(?:self|cls|settings|os|request|kwargs|args)[.\[(]\w"
+)
 _CODE: Final = re.compile(r"(?:await )?[A-Za-z_][\w.]*+(?:\Z|[(\[,)\]:}])")
 
 
@@ -244,5 +246,7 @@ def _values_after(pattern: re.Pattern[str], values: Values, verdict_of: Callable
 
 
 def are_names(first: str, second: str) -> bool:
-    """Tell ("password", "email"), two names of fields, from ("password", "hunter2") and ("X-Api-Key", "abc")."""
-    return first.isidentifier() and second.replace("_", "").isalpha() and second.islower()
+    """Tell ("password", "email") and ("auth", "0001_initial") from ("password", "hunter2") and ("X-Api-Key", "abc")."""
+    if not first.isidentifier() or not second.islower():
+        return False
+    return second.replace("_", "").isalpha() or (second[:4].isdigit() and second[4:5] == "_")

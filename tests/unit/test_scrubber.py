@@ -146,6 +146,14 @@ HARMLESS = [
     "unexpected token: line 5",
     "sort_key=title",
     "--token-file /path --verbose",
+    "cryptography.fernet.InvalidToken: no",
+    "SELECT * FROM t WHERE token = %(token_1)s AND secret = %s",
+    "password=********",
+    "dependencies = [('auth', '0012_alter_user')]",
+    "InvalidAccessKeyId: The AWS Access Key Id you provided does not exist",
+    "HTTPError: 403 Client Error: Forbidden for url: https://host/path",
+    "TypeError: login() missing 1 required positional argument: 'password'",
+    "The SECRET_KEY setting must not be empty.",
 ]
 
 TRACEBACK = """Traceback (most recent call last):

@@ -51,9 +51,9 @@ cookie_domain cookie_path card cards card_type card_title dashboard cardinal dis
 url status code error_code country_code zip_code status_code promo_code number id user username email host port
 database name title date barcode decoder unicode encoding dsnippet cryptocurrency option captain adoption
 signature_algorithm signature_count function_signature certificate api api_url api_version api_host apis_count
-credits incredible sacred discredited InvalidToken TokenError TokenExpired AuthenticationError NoCredentialsError
-PasswordMismatch CookieError expired_token palabra_clave socket_timeout otpauth_enabled jwt_algorithm key_id
-page_number phone_number order_number answer_count
+credits incredible sacred discredited cryptography.fernet.InvalidToken SuspiciousSession InvalidToken TokenError
+TokenExpired AuthenticationError NoCredentialsError PasswordMismatch CookieError expired_token palabra_clave
+socket_timeout otpauth_enabled jwt_algorithm key_id page_number phone_number order_number answer_count
 """)
 
 
