@@ -76,7 +76,7 @@ class Evidence:
 
     def names(self, record: Record, task: str) -> bool:
         """Tell whether a record names a task, by its own field or anywhere in what was kept."""
-        return record.task == task or (not record.task and task in record.text)
+        return _is_name(record.task, task) or (not record.task and task in record.text)
 
 
 def grade(evidence: Evidence, records: Iterable[Record]) -> Grade:
@@ -106,7 +106,7 @@ def _lacks(evidence: Evidence, death: Death, record: Record) -> list[str]:
     lacks = []
     if task and not evidence.names(record, task):
         lacks.append(f"names the task {record.task!r}" if record.task else "names no task")
-    if death.exceptions and not any(_is_type(record.short_exception, name) for name in death.exceptions):
+    if death.exceptions and not any(_is_name(record.short_exception, name) for name in death.exceptions):
         lacks.append(f"says {record.short_exception or 'no exception'} instead of {' or '.join(death.exceptions)}")
     if death.shows and death.shows not in record.traceback:
         lacks.append("shows no traceback" if 'File "' not in record.traceback else f"traceback without {death.shows!r}")
@@ -142,8 +142,8 @@ def _unwanted(own: list[Record]) -> Iterable[str]:
         yield f"a row though nothing failed ({record.outcome} {record.short_exception} {record.task})"
 
 
-def _is_type(found: str, name: str) -> bool:
-    """Compare the names of types; of a very long one its head is enough."""
+def _is_name(found: str, name: str) -> bool:
+    """Compare names of types or tasks; of a very long one its head is enough."""
     return found == name or (
         len(name) > MAX_NAME_CHARACTERS and found[:MAX_NAME_CHARACTERS] == name[:MAX_NAME_CHARACTERS]
     )

@@ -107,7 +107,7 @@ def mode(
 
     def enter(function: Callable[..., Any]) -> Callable[..., Any]:
         task: Callable[..., Any] = shared_task(**(task_options or {}))(function)
-        name = f"{function.__module__}.{function.__name__}"
+        name = (task_options or {}).get("name") or f"{function.__module__}.{function.__name__}"
         _enter(Mode(id=id, title=title, deaths=deaths, deaths_on=_by_pool(on), task=name, alone_on=alone, **more))
         return task
 

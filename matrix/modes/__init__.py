@@ -7,12 +7,14 @@ from matrix.mode import order
 
 from . import (
     arguments,  # noqa: F401
+    bases,  # noqa: F401
     beat,  # noqa: F401
     canvas,  # noqa: F401
     eager,  # noqa: F401
     exceptions,  # noqa: F401
     exits,  # noqa: F401
     hooks,  # noqa: F401
+    libraries,  # noqa: F401
     limits,  # noqa: F401
     messages,  # noqa: F401
     publishing,  # noqa: F401

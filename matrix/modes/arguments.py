@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from pydantic import BaseModel
 
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
     from matrix.stage import Stage
 
 MEGABYTES_10 = 10 * 1024 * 1024
+LONG_NAME = f"matrix.{'x' * 1000}"
+RICH = (Decimal("1.5"), date(2026, 2, 28), datetime(2026, 2, 28, tzinfo=UTC), UUID(int=5))
 
 
 class Order(BaseModel):
@@ -181,3 +186,49 @@ def _send_deep(stage: Stage) -> None:
 
 def _send_many(stage: Stage) -> None:
     stage.send(kwargs={f"key{number}": number for number in range(100_000)})
+
+
+@mode("32n", "an emoji in message and arguments", failed("ValueError", shows="in emoji"), play=_send("\U0001f4a5"))
+def emoji(token: str, *args: object) -> None:
+    raise ValueError(f"\U0001f4a5 {token}")
+
+
+@mode(
+    "32o", "dates, decimals and UUIDs as arguments", failed("ValueError", shows="in rich_arguments"), play=_send(*RICH)
+)
+def rich_arguments(token: str, *args: object) -> None:
+    raise ValueError(f"broke {token}")
+
+
+@mode(
+    "45a",
+    "a task name of 1,000 characters",
+    failed("ValueError", shows="in long_named"),
+    task_options={"name": LONG_NAME},
+)
+def long_named(token: str) -> None:
+    raise ValueError(f"broke {token}")
+
+
+@mode(
+    "45b",
+    "a task id of 1,000 characters",
+    failed("ValueError", shows="in long_id"),
+    play=lambda stage: _ignore(stage.send(task_id=f"{stage.token}-{'i' * 1000}")),
+)
+def long_id(token: str) -> None:
+    raise ValueError(f"broke {token}")
+
+
+@mode(
+    "45c",
+    "a task id with quotes, markup and a line break",
+    failed("ValueError", shows="in odd_id"),
+    play=lambda stage: _ignore(stage.send(task_id=f"{stage.token}'\"<b>\n\u00e9")),
+)
+def odd_id(token: str) -> None:
+    raise ValueError(f"broke {token}")
+
+
+def _ignore(_value: object) -> None:
+    """Let a lambda be a play."""

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import subprocess
-import sys
 import threading
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+import time
 from typing import Any
 
 from celery import shared_task
-from celery.exceptions import TaskRevokedError
-from django.contrib.auth.models import Group
-from django.core.exceptions import ValidationError
-from django.http import Http404
 
 from matrix.expectations import failed
 from matrix.mode import PREFORK, SOLO, mode
@@ -41,10 +34,6 @@ class LockError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.lock = threading.Lock()
-
-
-class OwnBaseError(BaseException):
-    """A host's own exception outside Exception."""
 
 
 class LyingError(Exception):
@@ -120,11 +109,6 @@ def group(token: str) -> None:
     raise ExceptionGroup(token, [ValueError(token), ExceptionGroup("inner", [TypeError("t"), FileNotFoundError("f")])])
 
 
-@mode("03b", "BaseExceptionGroup", failed("BaseExceptionGroup", shows="in base_group"), alone=SOLO)
-def base_group(token: str) -> None:
-    raise BaseExceptionGroup(token, [KeyboardInterrupt(), ValueError(token)])
-
-
 @mode("04", "__str__ and __repr__ raise", failed("BadStrError", shows="in bad_str"), is_listed=True)
 def bad_str(token: str) -> None:
     raise BadStrError(token)
@@ -168,41 +152,6 @@ def bad_pickle(token: str) -> None:
     raise BadPickleError(token)
 
 
-@mode("06a", "SystemExit(3)", failed("SystemExit", shows="in leave"), alone=SOLO, is_listed=True)
-def leave(token: str) -> None:
-    sys.exit(3)
-
-
-@mode("06b", "KeyboardInterrupt", failed("KeyboardInterrupt", shows="in interrupt"), alone=SOLO, is_listed=True)
-def interrupt(token: str) -> None:
-    raise KeyboardInterrupt
-
-
-@mode("06c", "GeneratorExit", failed("GeneratorExit", shows="in generator_exit"), alone=SOLO)
-def generator_exit(token: str) -> None:
-    raise GeneratorExit(token)
-
-
-@mode("06d", "asyncio.CancelledError", failed("CancelledError", shows="in cancelled"), alone=SOLO)
-def cancelled(token: str) -> None:
-    raise asyncio.CancelledError(token)
-
-
-@mode("06e", "a BaseException of the host's", failed("OwnBaseError", shows="in own_base"), alone=SOLO)
-def own_base(token: str) -> None:
-    raise OwnBaseError(token)
-
-
-@mode("06f", "StopIteration", failed("StopIteration", shows="in stop_iteration"), is_listed=True)
-def stop_iteration(token: str) -> None:
-    raise StopIteration(token)
-
-
-@mode("06g", "SystemExit with a text", failed("SystemExit", shows="in leave_with_text"), alone=SOLO)
-def leave_with_text(token: str) -> None:
-    sys.exit(f"goodbye {token}")
-
-
 @mode("27", "RecursionError", failed("RecursionError", shows="in recursion"), is_listed=True)
 def recursion(token: str) -> None:
     recursion.run(token)  # type: ignore[attr-defined]
@@ -211,87 +160,6 @@ def recursion(token: str) -> None:
 @mode("28", "MemoryError raised", failed("MemoryError", shows="in memory"), alone=(*PREFORK, *SOLO), is_listed=True)
 def memory(token: str) -> None:
     raise MemoryError(token)
-
-
-@mode("35", "exception in a thread started by the task", failed("ValueError", shows="in _die"), is_listed=True)
-def thread_dies(token: str) -> str:
-    def _die() -> None:
-        raise ValueError(f"broke {token}")
-
-    thread = threading.Thread(target=_die)
-    thread.start()
-    thread.join()
-    return "done"
-
-
-@mode("35b", "exception in a pool of threads, asked for", failed("ValueError", shows="in _broken"))
-def executor(token: str) -> None:
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(_broken, token).result()
-
-
-@mode(
-    "35c",
-    "a process pool in the task",
-    failed("ValueError", shows="in _broken"),
-    on={PREFORK: (failed("AssertionError"),)},
-)
-def process_pool(token: str) -> None:
-    with ProcessPoolExecutor(1) as pool:
-        pool.submit(_broken, token).result()
-
-
-@mode("42a", "subprocess.CalledProcessError", failed("CalledProcessError", shows="in subprocess_fails"))
-def subprocess_fails(token: str) -> None:
-    subprocess.run([sys.executable, "-c", "raise SystemExit(5)"], check=True)
-
-
-@mode("42b", "UnicodeDecodeError", failed("UnicodeDecodeError", shows="in undecodable"))
-def undecodable(token: str) -> None:
-    b"\xff\xfe\xfd".decode("ascii")
-
-
-@mode("42c", "asyncio.run fails", failed("ValueError", shows="in _coroutine"))
-def async_inside(token: str) -> None:
-    asyncio.run(_coroutine(token))
-
-
-@mode("42d", "Model.DoesNotExist", failed("DoesNotExist", shows="in no_row"))
-def no_row(token: str) -> None:
-    Group.objects.get(name=token)
-
-
-@mode("42e", "Http404", failed("Http404", shows="in not_found"))
-def not_found(token: str) -> None:
-    raise Http404(token)
-
-
-@mode("42f", "Django's ValidationError", failed("ValidationError", shows="in invalid"))
-def invalid(token: str) -> None:
-    raise ValidationError({"name": [token]})
-
-
-@mode("42g", "an exception without any frame", failed("ValueError", shows="ValueError"))
-def no_frames(token: str) -> None:
-    def _raise() -> None:
-        raise ValueError(f"broke {token}").with_traceback(None)
-
-    _raise()
-
-
-@mode("42h", "a class with a name of 10,000 characters", failed("E" * 10_000, shows="in long_name"))
-def long_name(token: str) -> None:
-    raise type("E" * 10_000, (Exception,), {})(token)
-
-
-@mode("42i", "TaskRevokedError raised by the task", failed("TaskRevokedError", shows="in raises_revoked"))
-def raises_revoked(token: str) -> None:
-    raise TaskRevokedError(token)
-
-
-@mode("42j", "assert", failed("AssertionError", shows="in asserts"))
-def asserts(token: str) -> None:
-    raise AssertionError
 
 
 @mode("43", "a task that succeeds")
@@ -305,10 +173,42 @@ def succeed(token: str, *args: Any, **kwargs: Any) -> str:
     return token
 
 
-def _broken(token: str) -> None:
-    raise ValueError(f"broke {token}")
+class EndlessError(Exception):
+    """Its text needs its text."""
+
+    def __str__(self) -> str:
+        return f"<{self}>"
+
+    __repr__ = __str__
 
 
-async def _coroutine(token: str) -> None:
-    await asyncio.sleep(0)
-    raise ValueError(f"broke {token}")
+class NumberError(Exception):
+    """Its text is a number."""
+
+    def __str__(self) -> str:
+        return 5  # type: ignore[return-value]
+
+    __repr__ = __str__
+
+
+class SlowError(Exception):
+    """Takes its time to say what it is."""
+
+    def __str__(self) -> str:
+        time.sleep(0.2)
+        return "slow"
+
+
+@mode("04e", "__str__ recurses for ever", failed("EndlessError", shows="in endless_str"))
+def endless_str(token: str) -> None:
+    raise EndlessError(token)
+
+
+@mode("04f", "__str__ returns a number", failed("NumberError", shows="in number_str"))
+def number_str(token: str) -> None:
+    raise NumberError(token)
+
+
+@mode("04g", "__str__ takes its time", failed("SlowError", shows="in slow_str"))
+def slow_str(token: str) -> None:
+    raise SlowError(token)

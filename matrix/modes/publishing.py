@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from celery import current_app
+from celery import current_app, group
+from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from matrix.expectations import NOTHING, failed
@@ -13,6 +14,9 @@ from matrix.mode import client
 from matrix.urls import through_view
 
 from .eager import PLAIN, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DOWN: Final = {"broker_url": "redis://127.0.0.1:1/0", "task_publish_retry_policy": {"max_retries": 1}}
 UNREACHABLE: Final = failed("OperationalError", "ConnectionError", "ConnectionRefusedError", task=PLAIN)
@@ -58,6 +62,42 @@ def wrong_signature(token: str) -> object:
     return through_view(lambda: plain.delay())
 
 
+@client("26e", "delay() to a queue that does not exist", failed("QueueNotFound", task=PLAIN))
+def no_queue(token: str) -> object:
+    with _setting(task_create_missing_queues=False):
+        return plain.apply_async((token,), queue="nowhere")
+
+
+@client("26f", "a group with the broker down", UNREACHABLE, config=DOWN)
+def group_down(token: str) -> object:
+    return group([plain.s(token), plain.s(token)]).apply_async()
+
+
+@client("26g", "delay_on_commit with the broker down", UNREACHABLE, config=DOWN)
+def down_on_commit(token: str) -> object:
+    with transaction.atomic():
+        transaction.on_commit(lambda: plain.delay(token))
+    return "committed"
+
+
+@client("26h", "delay() with the broker down, inside atomic() that is rolled back", UNREACHABLE, config=DOWN)
+def down_in_atomic(token: str) -> object:
+    with transaction.atomic():
+        return plain.delay(token)
+
+
 @client("26d", "delay() that works", *NOTHING)
 def works(token: str) -> object:
     return bool(current_app.send_task("matrix.elsewhere", args=(token,), queue="nobody"))
+
+
+@contextlib.contextmanager
+def _setting(**settings: object) -> Iterator[None]:
+    before = {key: current_app.conf[key] for key in settings}
+    current_app.conf.update(settings)
+    current_app.amqp.__dict__.pop("queues", None)
+    try:
+        yield
+    finally:
+        current_app.conf.update(before)
+        current_app.amqp.__dict__.pop("queues", None)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import Any
 
 from celery.exceptions import Retry
 
-from matrix.expectations import failed
-from matrix.mode import mode
+from matrix.expectations import failed, vanished
+from matrix.mode import ONE_PROCESS, mode
 
 SOON_SECONDS = 0.05
 BOUND = {"bind": True}
@@ -101,3 +103,16 @@ def retry_and_raise(self: Any, token: str) -> None:
 )
 def retry_changed(self: Any, token: str, number: int = 0) -> None:
     raise self.retry(exc=ValueError(f"broke {token}"), args=(token, number + 1), countdown=SOON_SECONDS) from None
+
+
+@mode(
+    "11j",
+    "retried, and killed in the second attempt",
+    vanished(attempts=2),
+    alone=ONE_PROCESS,
+    task_options={**BOUND, "max_retries": 3},
+)
+def retry_then_killed(self: Any, token: str) -> None:
+    if self.request.retries:
+        os.kill(os.getpid(), signal.SIGKILL)
+    raise self.retry(exc=ValueError(f"broke {token}"), countdown=SOON_SECONDS) from None

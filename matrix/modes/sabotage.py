@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import logging
 import os
@@ -28,6 +29,10 @@ class RaisingHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         raise RuntimeError("the host's log handler")
+
+
+def _lacks_root() -> str:
+    return "" if os.geteuid() == 0 else "needs to be root"
 
 
 def _raise(*_args: Any, **_kwargs: Any) -> Any:
@@ -186,6 +191,72 @@ def umask(token: str) -> None:
 @mode("44s", "removes the collector's spool directory", failed("ValueError", shows="in no_spool"), **FRESH)
 def no_spool(token: str) -> None:
     shutil.rmtree(Path(os.environ["SPOOL_DIR"]), ignore_errors=True)
+    raise ValueError(f"broke {token}")
+
+
+@mode(
+    "46a", "clears its request", failed("ValueError", shows="in clears_request"), task_options={"bind": True}, **FRESH
+)
+def clears_request(self: Any, token: str) -> None:
+    self.request.clear()
+    self.request.id = None
+    raise ValueError(f"broke {token}")
+
+
+@mode("46b", "loses its name", failed("ValueError", shows="in loses_name"), task_options={"bind": True}, **FRESH)
+def loses_name(self: Any, token: str) -> None:
+    self.name = None
+    raise ValueError(f"broke {token}")
+
+
+@mode(
+    "46c",
+    "becomes another user",
+    failed("ValueError", shows="in other_user"),
+    pools=PREFORK,
+    lacks=_lacks_root,
+    **FRESH,
+)
+def other_user(token: str) -> None:
+    os.setgid(65534)
+    os.setuid(65534)
+    raise ValueError(f"broke {token}")
+
+
+@mode(
+    "46d",
+    "changes its root directory",
+    failed("ValueError", shows="in other_root"),
+    pools=PREFORK,
+    lacks=_lacks_root,
+    **FRESH,
+)
+def other_root(token: str) -> None:
+    os.chroot(tempfile.mkdtemp())
+    raise ValueError(f"broke {token}")
+
+
+@mode("46e", "leads a session of its own", failed("ValueError", shows="in own_session"), pools=PREFORK, **FRESH)
+def own_session(token: str) -> None:
+    os.setsid()
+    raise ValueError(f"broke {token}")
+
+
+@mode(
+    "46f",
+    "forgets all signal handlers and blocks all signals",
+    failed("ValueError", shows="in blocks_signals"),
+    pools=PREFORK,
+    **FRESH,
+)
+def blocks_signals(token: str) -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    raise ValueError(f"broke {token}")
+
+
+@mode("46g", "patches repr", failed("ValueError", shows="in patches_builtins"), pools=PREFORK, **FRESH)
+def patches_builtins(token: str) -> None:
+    builtins.repr = _raise
     raise ValueError(f"broke {token}")
 
 
