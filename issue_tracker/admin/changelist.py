@@ -63,16 +63,17 @@ class IssueChangeList(ChangeList):
         self.can_show_all = self.show_all = False
         self.show_full_result_count, self.full_result_count = False, None
         self.show_admin_actions = True
-        self.result_list = self._rows(list(page.object_list.values_list("pk", flat=True)) if pks is None else pks)
+        pks = list(page.object_list.values_list("pk", flat=True)) if pks is None else pks
+        self.result_list = self._rows(pks)
         activity = self._activity([issue.pk for issue in self.result_list])
         self.pk_attname = self.lookup_opts.pk.attname  # Django sets it later, but the rows' addresses need it
-        filters = {"opts": self.opts, "preserved_filters": self.preserved_filters}
+        filters: Any = {"opts": self.opts, "preserved_filters": self.preserved_filters}
         for issue in self.result_list:
             issue.activity = activity.get(issue.pk, [])
             issue.url = add_preserved_filters(filters, self.url_for_result(issue))
 
     def _found_at_once(self) -> list[int] | None:
-        """Return the keys of a search that fits on one page, and spare the paginator its count; None where it doesn't fit.
+        """Return the keys of a search that fits on one page, and spare the paginator its count; None where it doesn't.
 
         A rare word costs a look at every message, which is enough once.
         """
@@ -83,22 +84,22 @@ class IssueChangeList(ChangeList):
         return pks
 
     def _rows(self, pks: list[int]) -> list[OperationalIssue]:
-        """Fetch the rows of a page by key: to sort 100,000 of them an index is enough, and only these are read whole."""
-        rows = OperationalIssue.objects.using(self.queryset.db).filter(pk__in=pks)
-        found = {
-            row.pk: row for row in rows.annotate(message_head=Left("error_message", MESSAGE_CHARACTERS)).defer(*HEAVY)
-        }
+        """Fetch the rows of a page by key: to sort 100,000 of them an index is enough, only these are read whole."""
+        rows = self.root_queryset.filter(pk__in=pks).annotate(message_head=Left("error_message", MESSAGE_CHARACTERS))
+        found = {row.pk: row for row in rows.defer(*HEAVY)}
         return [found[pk] for pk in pks if pk in found]
 
     @cached_property
     def facets(self) -> Facets:
         """Counts by status, severity and kind of what the other filters and the search leave."""
-        rows = self._counted
+        rows: Any = self._counted
         for spec in self.filter_specs:
             if not isinstance(spec, ViewFilter | ChoiceFilter):
                 rows = spec.queryset(self.request, rows)
         rows = self.model_admin.get_search_results(self.request, rows, self.query)[0]
-        chosen = {s.field_path: s.lookup_val for s in self.filter_specs if isinstance(s, ChoiceFilter) and s.lookup_val}
+        chosen = {
+            s.field_path: list(s.lookup_val) for s in self.filter_specs if isinstance(s, ChoiceFilter) and s.lookup_val
+        }
         return Facets(cells=count_cells(rows), view=self.view, chosen=chosen, is_bounded=self._edge is not None)
 
     @property
@@ -155,12 +156,7 @@ class IssueChangeList(ChangeList):
 
     def hidden_parameters(self, without: Collection[str] = (SEARCH_VAR,)) -> list[tuple[str, str]]:
         """Return what a form of this page must carry along: all parameters of the address but those it sets itself."""
-        return [
-            (name, value)
-            for name, values in self.filter_params.items()
-            if name not in without
-            for value in (values if isinstance(values, list) else [values])
-        ]
+        return [(name, value) for name, values in self.filter_params.items() if name not in without for value in values]
 
     def _bar_query(self, bar: charts.Bar) -> str:
         prefix = "last_seen_at__"

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
 
-    from issue_tracker.admin.changelist import IssueChangeList
 
 MAX_TASKS: Final = 12
 """Tasks offered as links, the busiest first; ours, so that the sidebar stays on one screen. Others are typed."""
@@ -83,9 +82,9 @@ class ChoiceFilter(ChoicesFieldListFilter):
 
     template = "admin/issue_tracker/filter_links.html"
 
-    def choices(self, changelist: IssueChangeList) -> Iterator[dict[str, Any]]:
+    def choices(self, changelist: Any) -> Iterator[Any]:
         """Yield "All" and the values that occur, plus the chosen one."""
-        chosen = self.lookup_val or []
+        chosen: list[str] = list(self.lookup_val or ())
         counts = changelist.facets.counts(self.field_path)
         yield {
             "selected": not chosen,
@@ -107,16 +106,16 @@ class TaskFilter(FieldListFilter):
 
     template = "admin/issue_tracker/filter_task.html"
 
-    def expected_parameters(self) -> list[str]:
+    def expected_parameters(self) -> list[str | None]:
         """Return the one parameter: the exact name."""
         return [f"{self.field_path}__exact"]
 
     @property
     def chosen(self) -> str:
         """The chosen task, or empty."""
-        return str((self.used_parameters.get(f"{self.field_path}__exact") or [""])[-1])
+        return _last(self.used_parameters.get(f"{self.field_path}__exact"))
 
-    def choices(self, changelist: IssueChangeList) -> Iterator[dict[str, Any]]:
+    def choices(self, changelist: Any) -> Iterator[Any]:
         """Yield "All", the busiest tasks, and what the box needs."""
         (parameter,) = self.expected_parameters()
         tasks = dict(changelist.busiest_tasks(MAX_TASKS + 1))
@@ -155,14 +154,13 @@ class DateRangeFilter(FieldListFilter):
         self.since = self._moment("since")
         self.until = self._moment("until")
 
-    def expected_parameters(self) -> list[str]:
+    def expected_parameters(self) -> list[str | None]:
         """Return the three parameters."""
         return [f"{self.field_path}__{suffix}" for suffix in ("since", "until", "within")]
 
     def text(self, suffix: str) -> str:
         """Return what the address says for one of the parameters."""
-        value = self.used_parameters.get(f"{self.field_path}__{suffix}") or ""
-        return str(value[-1] if isinstance(value, list) else value)
+        return _last(self.used_parameters.get(f"{self.field_path}__{suffix}"))
 
     @property
     def within(self) -> str:
@@ -181,7 +179,7 @@ class DateRangeFilter(FieldListFilter):
             queryset = queryset.filter(**{f"{self.field_path}__lt": self.until})
         return queryset
 
-    def choices(self, changelist: IssueChangeList) -> Iterator[dict[str, Any]]:
+    def choices(self, changelist: Any) -> Iterator[Any]:
         """Yield "Any date" with what the two boxes need, then the presets."""
         is_free = not (self.within or self.since or self.until)
         yield {
@@ -231,6 +229,11 @@ def moment_of(text: str, *, is_end: bool = False) -> datetime | None:
         return (timezone.make_aware(moment) if moment.tzinfo is None else moment).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def _last(value: object) -> str:
+    """Return the last of the values that a parameter has, empty where it has none."""
+    return str((value[-1] if isinstance(value, list) and value else value) or "")
 
 
 def _has_time(spec: DateRangeFilter) -> bool:

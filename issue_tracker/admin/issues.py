@@ -58,7 +58,7 @@ class OperationalIssueAdmin(RequeuePages):
     paginator = BoundedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
-    actions = (
+    actions: Any = (
         actions.resolve_selected,
         actions.reopen_selected,
         actions.mute_selected,

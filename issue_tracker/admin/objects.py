@@ -50,7 +50,7 @@ def open_issues_about(key: str, value: Any) -> QuerySet[OperationalIssue]:
     issues = OperationalIssue.objects.open()
     recorded = _since(issues, "last_seen_at", edge_of(issues)).filter(about).order_by().values_list("pk", flat=True)
     pks = {*found.distinct()[:500], *recorded[:500]}
-    return issues.filter(pk__in=pks).order_by("-last_seen_at", "-pk")
+    return issues.filter(pk__in=pks).order_by("-last_seen_at", "-pk")  # type: ignore[no-any-return]  # the manager's verbs are untyped
 
 
 class OpenIssuesMixin(_Base):
@@ -123,6 +123,6 @@ def _since(rows: QuerySet[Any], column: str, edge: datetime | None) -> QuerySet[
     return rows.filter(**{f"{column}__gte": edge}) if edge else rows
 
 
-def _without_list(fieldset: tuple[Any, dict[str, Any]]) -> tuple[Any, dict[str, Any]]:
+def _without_list(fieldset: Any) -> Any:
     title, options = fieldset
     return title, {**options, "fields": [field for field in options["fields"] if field != "open_issues"]}

@@ -193,13 +193,14 @@ def occurrence_page(issue: OperationalIssue, *, before: str = "", after: str = "
 
     By keys, not by offset: the last of a million occurrences is as near as the first.
     """
-    rows = Occurrence.objects.filter(issue=issue).annotate(message_head=Left("error_message", 160))
+    rows: Any = Occurrence.objects.filter(issue=issue).annotate(message_head=Left("error_message", 160))
     rows = rows.only("pk", "issue_id", "occurred_at", "kind", "severity", "task_id", "attempt", "worker", "outcome")
-    if edge := _cursor(after):
-        found = list(rows.filter(_around(*edge)[1]).order_by("occurred_at", "pk")[: PER_PAGE + 1])
+    if newer_than := _cursor(after):
+        found = list(rows.filter(_around(*newer_than)[1]).order_by("occurred_at", "pk")[: PER_PAGE + 1])
         has_newer, found = len(found) > PER_PAGE, found[:PER_PAGE][::-1]
         return OccurrencePage(rows=found, older=_mark(found[-1:]), newer=_mark(found[:1]) if has_newer else "")
-    if edge := _cursor(before):
+    edge = _cursor(before)
+    if edge:
         rows = rows.filter(_around(*edge)[0])
     fetched = list(rows.order_by("-occurred_at", "-pk")[: PER_PAGE + 1 if edge else recurrence.RECENT_TIMES])
     found = fetched[:PER_PAGE]

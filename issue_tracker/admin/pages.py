@@ -92,7 +92,7 @@ class IssuePages(_Base):
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
         found = overview.gather()
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
             **found,
@@ -177,7 +177,7 @@ class IssuePages(_Base):
         occurrence: Occurrence | None,
         extra_context: dict[str, Any] | None,
     ) -> TemplateResponse:
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         context = {**self.get_issue_context(request, issue, occurrence), **(extra_context or {})}
         return TemplateResponse(request, self.change_form_template, context)
 
@@ -227,12 +227,13 @@ class IssuePages(_Base):
         return issue
 
     def _with_filters(self, request: HttpRequest, url: str) -> str:
-        filters = {"preserved_filters": self.get_preserved_filters(request), "opts": self.opts}
+        filters: Any = {"preserved_filters": self.get_preserved_filters(request), "opts": self.opts}
         return str(add_preserved_filters(filters, url))
 
     def _path(self, route: str, view: Any, name: str) -> URLPattern:
         full = f"{self.opts.app_label}_{self.opts.model_name}_{name}"
-        return path(route, self.admin_site.admin_view(view), name=full)
+        found: URLPattern = path(route, self.admin_site.admin_view(view), name=full)
+        return found
 
 
 def _apply(request: HttpRequest, issue: OperationalIssue) -> tuple[int, str]:
@@ -246,11 +247,12 @@ def _apply(request: HttpRequest, issue: OperationalIssue) -> tuple[int, str]:
         return messages.SUCCESS, _("The note was added.")
     if verb not in DONE:
         return messages.WARNING, _("Nothing was chosen; nothing was changed.")
-    options: dict[str, Any] | None = {}
+    options: dict[str, Any] = {}
     if verb == "mute":
-        options = actions.mute_options(form.get("until", ""), form.get("moment", ""), form.get("more", ""))
-        if options is None:
+        wanted = actions.mute_options(form.get("until", ""), form.get("moment", ""), form.get("more", ""))
+        if wanted is None:
             return messages.WARNING, _("The mute needs an end that lies ahead; nothing was changed.")
+        options = wanted
     if not getattr(issue, verb)(by=request.user, note=note, **options):
         return messages.INFO, _("There was nothing to change.")
     return messages.SUCCESS, str(DONE[verb])

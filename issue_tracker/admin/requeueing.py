@@ -206,7 +206,7 @@ class RequeuePages(IssuePages):
     def _render(self, request: HttpRequest, name: str, context: dict[str, Any]) -> TemplateResponse:
         if request.method not in {"GET", "HEAD", "POST"}:
             return HttpResponseNotAllowed(["GET", "HEAD", "POST"])  # type: ignore[return-value]
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         shared = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
         shared["list_url"] = self._with_filters(request, self.issue_url("changelist"))
         template = f"admin/issue_tracker/operationalissue/{name}.html"
