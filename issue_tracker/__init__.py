@@ -1,6 +1,7 @@
 """Every way a Celery task can die becomes an OperationalIssue row; explicit calls record data-quality problems.
 
-The names below are the public ones; beside them `issue_tracker.models.OperationalIssue`, its QuerySet's verbs and the signals.
+The names below are the public ones; beside them `issue_tracker.models.OperationalIssue`, its QuerySet's verbs and the
+signals.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What is going on in this task, request or thread: context bound by the host, and the run that Celery is in. Left of the seam.
+"""What is going on in this task, request or thread: context bound by the host, and the run that Celery is in.
 
-Both live in context variables, so that threads, greenlets and coroutines see their own.
+Left of the seam. Both live in context variables, so that threads, greenlets and coroutines see their own.
 """
 
 from __future__ import annotations

@@ -12,7 +12,10 @@ from enum import StrEnum
 from typing import Any, Final
 
 MAX_RECORD_BYTES: Final = 256 * 1024
-"""Largest record written (bytes of UTF-8 JSON). Ours: MySQL's packets and the admin's pages stay comfortable below it."""
+"""Largest record written (bytes of UTF-8 JSON).
+
+Ours: MySQL's packets and the admin's pages stay comfortable below it.
+"""
 
 STUB_TEXT_CHARACTERS: Final = 400
 """Characters of message and traceback that a stub keeps, so that a stub stays below 2 KiB in the usual alphabets."""
@@ -79,7 +82,8 @@ RANKS: Final[dict[str, int]] = {
 }
 """Which of two reports of one death names it: revoked, failure > retry > postrun > slot. Kinds not listed rank 70.
 
-`exited` (the task's own SystemExit, seen by the child) ranks above `worker_lost` (what the main process makes of it)."""
+`exited` (the task's own SystemExit, seen by the child) ranks above `worker_lost` (what the main process makes of it).
+"""
 
 DEFAULT_RANK: Final = 70
 
@@ -214,7 +218,8 @@ _encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separator
 _decode: Final = json.JSONDecoder().decode
 
 
-def _check(event: Event) -> None:
+def _check(decoded: Event) -> None:
+    event: Any = decoded  # it came from JSON: its annotations hold once this has passed
     for name in _TEXTS:
         if not isinstance(getattr(event, name), str):
             raise UnreadableRecordError(f"{name} is not text")

@@ -1,8 +1,8 @@
 """The drain of processes without a drainer: web, shell, management command, eager tasks, tests. Right of the seam.
 
 No thread and no process: a record is drained at the first safe point. A safe point is any moment at which the host's
-connection is in no `atomic` block (Django's TestCase does not count as one): at once, on commit, when a request ends, when
-issues are read, at exit. Whatever goes wrong stays in the spool and is tried again at a later one.
+connection is in no `atomic` block (Django's TestCase does not count as one): at once, on commit, when a request ends,
+when issues are read, at exit. Whatever goes wrong stays in the spool and is tried again at a later one.
 """
 
 from __future__ import annotations
@@ -101,13 +101,17 @@ def _back_off(error: Exception) -> None:
     _state.pause_seconds = min(MAX_PAUSE_SECONDS, _state.pause_seconds * PAUSE_GROWTH)
     level = logging.WARNING if isinstance(error, OutageError | SpoolError) else logging.ERROR
     with suppress(Exception):
-        logger.log(level, "issue_tracker: records stay in the spool for now: %s", error, exc_info=level == logging.ERROR)
+        logger.log(
+            level, "issue_tracker: records stay in the spool for now: %s", error, exc_info=level == logging.ERROR
+        )
     with suppress(Exception):
         _close_if_broken(connections[conf.current().database])
 
 
 def _close_if_broken(connection: Any) -> None:
-    """Close a connection that the database dropped: outside of requests nobody else would, and it would fail for ever."""
+    """Close a connection that the database dropped: outside of requests nobody else would,
+    and it would fail for ever.
+    """
     if connection.connection is not None and not connection.in_atomic_block and not connection.is_usable():
         connection.close()
 
@@ -115,7 +119,9 @@ def _close_if_broken(connection: Any) -> None:
 def _is_free(connection: Any) -> bool:
     """Tell whether a transaction of ours would be one of its own. TestCase's blocks are told by Django's own mark."""
     if connection.in_atomic_block:
-        return not connection.needs_rollback and all(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)
+        return not connection.needs_rollback and all(
+            getattr(block, "_from_testcase", False) for block in connection.atomic_blocks
+        )
     return connection.connection is None or connection.get_autocommit()
 
 

@@ -12,16 +12,34 @@ if TYPE_CHECKING:
 
 
 def better(one: Event, other: Event) -> Event:
-    """Join two reports of one death: the higher rank names it, the later one on a tie; what it lacks comes from the other."""
-    names, adds = (one, other) if (one.rank, one.is_stub < other.is_stub) > (other.rank, other.is_stub < one.is_stub) else (other, one)
-    if names.rank == adds.rank and isinstance(names.args, str) and not isinstance(adds.args, str) and adds.args is not None:
+    """Join two reports of one death: the higher rank names it, the later one on a tie;
+    what it lacks comes from the other.
+    """
+    names, adds = (
+        (one, other)
+        if (one.rank, one.is_stub < other.is_stub) > (other.rank, other.is_stub < one.is_stub)
+        else (other, one)
+    )
+    if (
+        names.rank == adds.rank
+        and isinstance(names.args, str)
+        and not isinstance(adds.args, str)
+        and adds.args is not None
+    ):
         names, adds = adds, names
     changes: dict[str, Any] = {}
     for name in ("traceback", "worker", "queue"):
         if not getattr(names, name) and getattr(adds, name):
             changes[name] = getattr(adds, name)
-    if adds.args is not None and (names.args is None or (isinstance(names.args, str) and not isinstance(adds.args, str))):
-        changes |= {"args": adds.args, "kwargs": adds.kwargs, "payload": adds.payload, "payload_note": adds.payload_note}
+    if adds.args is not None and (
+        names.args is None or (isinstance(names.args, str) and not isinstance(adds.args, str))
+    ):
+        changes |= {
+            "args": adds.args,
+            "kwargs": adds.kwargs,
+            "payload": adds.payload,
+            "payload_note": adds.payload_note,
+        }
     changes["context"] = {**adds.context, **names.context}
     changes["options"] = {**{key: value for key, value in adds.options.items() if key != "told_by"}, **names.options}
     changes["occurred_at"] = min(one.occurred_at, other.occurred_at)

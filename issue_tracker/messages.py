@@ -1,4 +1,7 @@
-"""What can be said of a broker message that never became a run: unknown task, bad headers, undecodable body. Left of the seam."""
+"""What can be said of a broker message that never became a run: unknown task, bad headers, undecodable body.
+
+Left of the seam.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,9 @@ HOW_TO_REMOVE: Final = (
 )
 
 
-def failure_of_message(message: Any, *, kind: Kind, error: object, name: str = "", task: str = "", task_id: str = "") -> Failure:
+def failure_of_message(
+    message: Any, *, kind: Kind, error: object, name: str = "", task: str = "", task_id: str = ""
+) -> Failure:
     """Describe a message that Celery refused: its task, id and arguments as far as they can be read."""
     headers = message.headers if isinstance(getattr(message, "headers", None), dict) else {}
     delivery = message.delivery_info if isinstance(getattr(message, "delivery_info", None), dict) else {}
@@ -42,7 +47,9 @@ def failure_of_message(message: Any, *, kind: Kind, error: object, name: str = "
 
 
 def arguments_of(message: Any, headers: dict[str, Any]) -> tuple[Any, Any]:
-    """Return the real arguments where the body can be decoded, else Celery's text of them from the headers, else None."""
+    """Return the real arguments where the body can be decoded, else Celery's text of them from the headers,
+    else None.
+    """
     try:
         args, kwargs, _embed = message.decode()
         if isinstance(args, list | tuple) and isinstance(kwargs, dict):

@@ -1,4 +1,7 @@
-"""Issues as plain text, for terminals and chat. Control characters are shown, never sent: captured text can't move a cursor."""
+"""Issues as plain text, for terminals and chat.
+
+Control characters are shown, never sent: captured text can't move a cursor.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,9 @@ def table(rows: list[dict[str, Any]]) -> str:
     """Lay rows of equal keys out in columns, one line each; long cells are cut."""
     lines = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
 
 
 def issue_text(issue: OperationalIssue) -> str:
@@ -37,7 +42,9 @@ def issue_text(issue: OperationalIssue) -> str:
         "where": issue.culprit,
         "context": json.dumps(issue.context, ensure_ascii=False, default=str),
     }
-    head = [f"{issue.name}: {issue.error_message}", ""] + [f"{key:>8}  {value}" for key, value in facts.items() if value]
+    head = [f"{issue.name}: {issue.error_message}", ""] + [
+        f"{key:>8}  {value}" for key, value in facts.items() if value
+    ]
     return printable("\n".join([*head, "", issue.traceback.rstrip()]).rstrip())
 
 

@@ -21,8 +21,8 @@ class PrivateDirectoryError(OSError):
 def prepare_directory(directory: Path) -> None:
     """Create the directory with mode 0700, or check the one that is there.
 
-    Raises PrivateDirectoryError when it is a symlink, belongs to another user, or others may write to it; also when another
-    user made a directory on the way to it where anybody may (/tmp, /var/tmp).
+    Raises PrivateDirectoryError when it is a symlink, belongs to another user, or others may write to it; also when
+    another user made a directory on the way to it where anybody may (/tmp, /var/tmp).
     """
     try:
         _check_parents(directory)
@@ -44,18 +44,25 @@ def problem_of(directory: Path) -> str:
     try:
         prepare_directory(directory)
         if not os.access(directory, os.W_OK | os.X_OK):
-            return f"{directory} can't be written to. Give it to this user (chown), or set SPOOL_DIR to another directory."
+            return (
+                f"{directory} can't be written to. Give it to this user (chown), or set SPOOL_DIR to another directory."
+            )
     except PrivateDirectoryError as error:
         return str(error)
     return ""
 
 
 def create_private_file(path: Path) -> None:
-    """Create the file with mode 0600 if it isn't there. Raises PrivateDirectoryError when it is a symlink or cannot be made."""
+    """Create the file with mode 0600 if it isn't there.
+
+    Raises PrivateDirectoryError when it is a symlink or cannot be made.
+    """
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     except OSError as error:
-        raise PrivateDirectoryError(f"{path} can't be opened: {error.strerror}. Check its owner and the free disk, or set SPOOL_DIR.") from error
+        raise PrivateDirectoryError(
+            f"{path} can't be opened: {error.strerror}. Check its owner and the free disk, or set SPOOL_DIR."
+        ) from error
 
 
 def _check_parents(directory: Path) -> None:
@@ -73,10 +80,15 @@ def _check_parents(directory: Path) -> None:
 def _check(directory: Path) -> None:
     status = os.lstat(directory)
     if stat.S_ISLNK(status.st_mode) or not stat.S_ISDIR(status.st_mode):
-        raise PrivateDirectoryError(f"{directory} is not a directory of its own (a symlink or a file). Remove it, or set SPOOL_DIR.")
+        raise PrivateDirectoryError(
+            f"{directory} is not a directory of its own (a symlink or a file). Remove it, or set SPOOL_DIR."
+        )
     if status.st_uid != os.getuid():
         raise PrivateDirectoryError(
-            f"{directory} belongs to user id {status.st_uid}, this process runs as {os.getuid()}. Give each user its own SPOOL_DIR."
+            f"{directory} belongs to user id {status.st_uid}, this process runs as {os.getuid()}. "
+            "Give each user its own SPOOL_DIR."
         )
     if status.st_mode & 0o022:
-        raise PrivateDirectoryError(f"Others may write to {directory}. Run chmod 700 on it, or set SPOOL_DIR to another directory.")
+        raise PrivateDirectoryError(
+            f"Others may write to {directory}. Run chmod 700 on it, or set SPOOL_DIR to another directory."
+        )

@@ -1,6 +1,7 @@
-"""Tasks that never left: publishing that fails, with the broker down or arguments that can't be serialized. Left of the seam.
+"""Tasks that never left: publishing that fails, with the broker down or arguments that can't be serialized.
 
-No signal tells of these, so `Task.apply_async` and `Celery.send_task` are wrapped; whatever they raise goes on as it is.
+Left of the seam. No signal tells of these, so `Task.apply_async` and `Celery.send_task` are wrapped; whatever they
+raise goes on as it is.
 """
 
 from __future__ import annotations
@@ -75,11 +76,15 @@ def on_not_published(
     )
 
 
-def _of_apply_async(task: Any, args: Any = None, kwargs: Any = None, task_id: Any = None, *_rest: Any, **options: Any) -> dict[str, Any]:
+def _of_apply_async(
+    task: Any, args: Any = None, kwargs: Any = None, task_id: Any = None, *_rest: Any, **options: Any
+) -> dict[str, Any]:
     return _facts(task.name, args, kwargs, task_id, options)
 
 
-def _of_send_task(_app: Any, name: Any, args: Any = None, kwargs: Any = None, *_rest: Any, **options: Any) -> dict[str, Any]:
+def _of_send_task(
+    _app: Any, name: Any, args: Any = None, kwargs: Any = None, *_rest: Any, **options: Any
+) -> dict[str, Any]:
     return _facts(name, args, kwargs, options.get("task_id"), options)
 
 
@@ -94,6 +99,8 @@ def _facts(name: Any, args: Any, kwargs: Any, task_id: Any, options: dict[str, A
 
 
 def _is_of_this_run(task_id: str) -> bool:
-    """Tell whether it is the running task that is sent again: a retry, whose failure Celery reports as the run's own."""
+    """Tell whether it is the running task that is sent again: a retry,
+    whose failure Celery reports as the run's own.
+    """
     task = current_task
     return bool(task_id) and bool(task) and task.request.id == task_id

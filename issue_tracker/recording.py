@@ -1,6 +1,7 @@
 """From raw values to a record in the spool: the one way in, for captures and reports alike. Left of the seam.
 
-Guarantee: nothing here touches a database. Callers enter through `guard.harmless`, which keeps errors of ours to ourselves.
+Guarantee: nothing here touches a database. Callers enter through `guard.harmless`, which keeps errors of ours to
+ourselves.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ listeners: list[Callable[[], None]] = []
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """What is known of a failure before it is bounded and scrubbed: anything may be missing, anything may be hostile."""
+    """What is known of a failure before it is bounded and scrubbed: anything may be missing,
+    anything may be hostile.
+    """
 
     kind: str
     name: str

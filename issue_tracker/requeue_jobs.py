@@ -1,7 +1,8 @@
-"""Large groups sent again in the background: a RequeueJob worked off in batches by a Celery task of ours. Right of the seam.
+"""Large groups sent again in the background: a RequeueJob worked off in batches by a Celery task of ours.
 
-A batch is claimed by moving the job's cursor before anything is sent, so two workers never take the same one; each occurrence is
-claimed by itself as well. A kill in mid-batch leaves the rest of that batch unsent and unclaimed: starting a job anew finds it.
+Right of the seam. A batch is claimed by moving the job's cursor before anything is sent, so two workers never take the
+same one; each occurrence is claimed by itself as well. A kill in mid-batch leaves the rest of that batch unsent and
+unclaimed: starting a job anew finds it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ def sendable(issues: QuerySet[OperationalIssue] | list[OperationalIssue]) -> Que
 
     An attempt that Celery retried is not among them: its task went on by itself.
     """
-    found = Occurrence.objects.using(conf.current().database).filter(issue__in=issues, requeued_as="", outcome__in=SENDABLE)
+    found = Occurrence.objects.using(conf.current().database).filter(
+        issue__in=issues, requeued_as="", outcome__in=SENDABLE
+    )
     return found.exclude(kind="retry").exclude(task_id="").order_by("pk")
 
 
@@ -61,7 +64,9 @@ def hand_over(job: RequeueJob) -> None:
     try:
         work_off.apply_async((job.pk,), retry=False)
     except Exception as error:  # noqa: BLE001  whatever the broker's client raises: the job says so and can be resumed
-        _jobs().filter(pk=job.pk).update(status="stopped", stopped_by=f"no worker could be asked: {type(error).__name__}")
+        _jobs().filter(pk=job.pk).update(
+            status="stopped", stopped_by=f"no worker could be asked: {type(error).__name__}"
+        )
 
 
 def work_off_batch(job_id: int) -> bool:

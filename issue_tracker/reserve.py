@@ -1,8 +1,8 @@
 """The reserve: one preallocated file that goes on counting when the spool can take nothing more. Left of the seam.
 
-Guarantee: with the disk full or the spool at its bound, the first failure of each fingerprint (up to 250 of them) keeps a
-stub, every further one is counted, and so is each reason. The file's blocks exist from the start, so no write needs room.
-Processes share it under a POSIX lock; a kill in mid-write can cost the entry being written, never the others.
+Guarantee: with the disk full or the spool at its bound, the first failure of each fingerprint (up to 250 of them) keeps
+a stub, every further one is counted, and so is each reason. The file's blocks exist from the start, so no write needs
+room. Processes share it under a POSIX lock; a kill in mid-write can cost the entry being written, never the others.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ MAX_STUB_BYTES: Final = SLOT_BYTES - _HEADER.size
 MAX_SEEN: Final = 2**48
 """More failures of one fingerprint than that are a damaged count."""
 BUSY_SECONDS: Final = 2.0
-"""How long a task waits for another process's write here, which takes microseconds, before its failure goes uncounted."""
+"""How long a task waits for another process's write here, which takes microseconds,
+before its failure goes uncounted.
+"""
 OTHERS: Final = "others"
 """The reason under which failures are counted that found no slot."""
 

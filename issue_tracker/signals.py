@@ -1,8 +1,8 @@
 """Django signals that the host may connect to. Right of the seam.
 
 Sent after the commit that they tell of, in the process that drained or changed the issue; `sender` is OperationalIssue,
-`issue` the issue as stored. Receivers are isolated: one that raises is logged and stops nobody. Sent once for each change
-that this process made; a drainer killed between commit and sending leaves a signal unsent.
+`issue` the issue as stored. Receivers are isolated: one that raises is logged and stops nobody. Sent once for each
+change that this process made; a drainer killed between commit and sending leaves a signal unsent.
 """
 
 from __future__ import annotations
@@ -40,4 +40,6 @@ def announce(signal: Signal, issue: OperationalIssue, *, using: str) -> None:
 def _send(signal: Signal, issue: OperationalIssue) -> None:
     for receiver, response in signal.send_robust(sender=type(issue), issue=issue):
         if isinstance(response, Exception):
-            logger.error("issue_tracker: the receiver %r raised %s; others were called", receiver, type(response).__name__)
+            logger.error(
+                "issue_tracker: the receiver %r raised %s; others were called", receiver, type(response).__name__
+            )

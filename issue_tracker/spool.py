@@ -1,8 +1,8 @@
 """The spool: a durable local store of records between capture and drain. Bytes only; left of the seam.
 
-Guarantees: an append that returned is on disk for every kill of a process (a power cut needs `SPOOL_SYNC = "full"`). The
-order is the order of the appends. Appends never raise: what the spool can't take goes to the reserve, which counts it.
-SQLite in WAL mode: an append is one write to a log, without fsync; whoever drains pays for the checkpoints.
+Guarantees: an append that returned is on disk for every kill of a process (a power cut needs `SPOOL_SYNC = "full"`).
+The order is the order of the appends. Appends never raise: what the spool can't take goes to the reserve, which counts
+it. SQLite in WAL mode: an append is one write to a log, without fsync; whoever drains pays for the checkpoints.
 """
 
 from __future__ import annotations
@@ -61,9 +61,14 @@ class Record:
 
 
 class Spool:
-    """One spool in a directory of its own. Threads and forks may share the object: each process opens its own connection."""
+    """One spool in a directory of its own.
 
-    def __init__(self, directory: Path, *, sync: str = "normal", max_bytes: int = 2**28, max_records: int = 100_000) -> None:
+    Threads and forks may share the object: each process opens its own connection.
+    """
+
+    def __init__(
+        self, directory: Path, *, sync: str = "normal", max_bytes: int = 2**28, max_records: int = 100_000
+    ) -> None:
         """Name the spool; nothing is touched before the first append or claim."""
         self.directory = directory
         self.path = directory / FILE_NAME
@@ -76,7 +81,9 @@ class Spool:
         self._owner = (0, 0, 0)
         """Process, device and inode of the file that is open."""
         self._opened_count = self._claimed_from = 0
-        """Which opening the last claim read from: an inode may be given to the next file once the last one is closed."""
+        """Which opening the last claim read from:
+        an inode may be given to the next file once the last one is closed.
+        """
         self._forking_thread = 0
         self._abandoned: list[sqlite3.Connection] = []
         self._appends = 0
@@ -114,7 +121,9 @@ class Spool:
     # ---- drain's side
 
     def claim(self, *, max_records: int, max_bytes: int, after: int = 0) -> list[Record]:
-        """Return the oldest records behind id `after`, at least one, within both limits; they stay stored until `ack`."""
+        """Return the oldest records behind id `after`, at least one, within both limits;
+        they stay stored until `ack`.
+        """
         found: list[Record] = []
         size = 0
         with self._reading() as connection:
@@ -131,8 +140,8 @@ class Spool:
     def ack(self, *, through: int) -> None:
         """Forget all records up to the id `through`, the last of a claimed batch.
 
-        Ids are given in order of commit, and start again when the spool is empty: so only one process may drain at a time,
-        and a file that took the place of the claimed one is left alone.
+        Ids are given in order of commit, and start again when the spool is empty: so only one process may drain at a
+        time, and a file that took the place of the claimed one is left alone.
         """
         with self._reading() as connection:
             if self._opened_count == self._claimed_from:
@@ -147,7 +156,8 @@ class Spool:
         with self._reading() as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute(
-                "INSERT INTO quarantine(body, reason, quarantined_at) VALUES (?, ?, ?)", (record.body, reason, time.time())
+                "INSERT INTO quarantine(body, reason, quarantined_at) VALUES (?, ?, ?)",
+                (record.body, reason, time.time()),
             )
             dropped = connection.execute(
                 "DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?", (MAX_QUARANTINED,)
@@ -171,7 +181,9 @@ class Spool:
         if not self.path.exists():
             return []
         with self._reading() as connection:
-            rows = connection.execute("SELECT body, reason, quarantined_at FROM quarantine ORDER BY id DESC LIMIT ?", (limit,))
+            rows = connection.execute(
+                "SELECT body, reason, quarantined_at FROM quarantine ORDER BY id DESC LIMIT ?", (limit,)
+            )
             return [(bytes(body), reason, at) for body, reason, at in rows]
 
     def quarantine_count(self) -> int:
@@ -209,7 +221,10 @@ class Spool:
         return (status.st_dev, status.st_ino) == self._owner[1:]
 
     def _abandon(self, pid: int) -> None:
-        """Let go of the connection. One inherited over a fork is kept unclosed: closing it would drop the parent's locks."""
+        """Let go of the connection.
+
+        One inherited over a fork is kept unclosed: closing it would drop the parent's locks.
+        """
         connection, self._connection = self._connection, None
         if connection is None:
             return
@@ -336,7 +351,9 @@ class _Locked:
             self._spool._lock.release()
 
     def _undo(self) -> None:
-        """End a transaction that failed half-way: what is appended next would be part of it, and lost with the process."""
+        """End a transaction that failed half-way: what is appended next would be part of it,
+        and lost with the process.
+        """
         connection = self._spool._connection
         if connection is not None and connection.in_transaction:
             with suppress(sqlite3.Error):
@@ -349,8 +366,8 @@ _spools: dict[tuple[Any, ...], Spool] = {}
 def current() -> Spool:
     """Return the spool of this project's database, as `ISSUE_TRACKER["DATABASE"]` names it. Touches no disk.
 
-    Its directory is derived from the project and the database's own name, which Django's test runner changes: so a test run
-    can't feed a production table. A database in memory belongs to one process, and so does its spool.
+    Its directory is derived from the project and the database's own name, which Django's test runner changes: so a test
+    run can't feed a production table. A database in memory belongs to one process, and so does its spool.
     """
     chosen = conf.current()
     database = settings.DATABASES.get(chosen.database, {})

@@ -1,6 +1,7 @@
-"""The statements that Django's ORM has no fast word for: many rows in at once, many changed by different amounts. Right of the seam.
+"""The statements that Django's ORM has no fast word for: many rows in at once, many changed by different amounts.
 
-Building a model instance and asking each of its fields costs 90 of the 150 µs that a drained record took; these cost 15.
+Right of the seam. Building a model instance and asking each of its fields costs 90 of the 150 µs that a drained record
+took; these cost 15.
 """
 
 from __future__ import annotations
@@ -89,7 +90,16 @@ def add_to_issues(changes: Iterable[tuple[OperationalIssue, int]], *, using: str
     connection = connections[using]
     quote, meta = connection.ops.quote_name, OperationalIssue._meta
     table, count = quote(meta.db_table), quote("occurrence_count")
-    columns = ("first_seen_at", "last_seen_at", "severity", "kind", "status", "resolved_at", "muted_until", "muted_until_count")
+    columns = (
+        "first_seen_at",
+        "last_seen_at",
+        "severity",
+        "kind",
+        "status",
+        "resolved_at",
+        "muted_until",
+        "muted_until_count",
+    )
     assignments = ", ".join(f"{quote(column)} = %s" for column in columns)
     rows = [
         (

@@ -1,7 +1,7 @@
-"""What became of a failure: attempts that recovered, requeued runs that succeeded, conditions that cleared. Right of the seam.
+"""What became of a failure: attempts that recovered, requeued runs that succeeded, conditions that cleared.
 
-These travel as events of the kinds `recovered` and `cleared`, through the same spool as the failures they belong to; like
-those they are idempotent. They make no occurrences, they change what became of stored ones.
+Right of the seam. These travel as events of the kinds `recovered` and `cleared`, through the same spool as the failures
+they belong to; like those they are idempotent. They make no occurrences, they change what became of stored ones.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 CONTROL_KINDS: Final = frozenset({Kind.RECOVERED.value, Kind.CLEARED.value})
 
 PATIENCE_SECONDS: Final = 60.0
-"""How long a recovery waits for the attempts it tells of: with countdown 0 their records may come later than its own."""
+"""How long a recovery waits for the attempts it tells of:
+with countdown 0 their records may come later than its own.
+"""
 
 MAX_REQUEUES: Final = 50
 """How many times one task is followed back through its requeues."""
@@ -34,7 +36,10 @@ _GOOD: Final = (Occurrence.Outcome.RECOVERED, Occurrence.Outcome.SUCCEEDED, Occu
 
 
 def tell(event: Event, *, using: str, now: dt.datetime) -> bool:
-    """Apply one event of a control kind; returns False when what it belongs to is not stored yet. In the caller's transaction."""
+    """Apply one event of a control kind; returns False when what it belongs to is not stored yet.
+
+    In the caller's transaction.
+    """
     if event.kind == Kind.CLEARED:
         clear(event, using=using, now=now)
         return True
@@ -44,8 +49,8 @@ def tell(event: Event, *, using: str, now: dt.datetime) -> bool:
 def recover(event: Event, *, using: str, now: dt.datetime) -> bool:
     """Mark the failed attempts of a task id that succeeded in the end, and what it was sent again for.
 
-    Closes each issue that has nothing else left. Such an issue goes on taking repeats: a task that fails and recovers every
-    day stays one issue. Returns False while fewer attempts are stored than the run says came before it.
+    Closes each issue that has nothing else left. Such an issue goes on taking repeats: a task that fails and recovers
+    every day stays one issue. Returns False while fewer attempts are stored than the run says came before it.
     """
     rows = Occurrence.objects.using(using)
     retried = Q(attempt__lt=event.attempt, kind=Kind.RETRY)
@@ -57,7 +62,9 @@ def recover(event: Event, *, using: str, now: dt.datetime) -> bool:
         return False
     issues = _mark(attempts.filter(outcome=Occurrence.Outcome.NONE), Occurrence.Outcome.RECOVERED, using=using)
     sent_again = _with_origins(event.task_id, using=using)
-    issues |= _mark(rows.filter(pk__in=sent_again).exclude(outcome__in=_GOOD), Occurrence.Outcome.SUCCEEDED, using=using)
+    issues |= _mark(
+        rows.filter(pk__in=sent_again).exclude(outcome__in=_GOOD), Occurrence.Outcome.SUCCEEDED, using=using
+    )
     for issue_id in sorted(issues):
         _close(issue_id, using=using, now=now, keeps_key=True)
     return True
@@ -80,18 +87,24 @@ def _with_origins(task_id: str, *, using: str) -> list[int]:
 
 def fail_again(events: list[Event], *, using: str) -> None:
     """Note, on what was sent again, that the new run failed too. An attempt that will be retried is no end yet."""
-    origins = [event.options["requeue_of"] for event in events if "requeue_of" in event.options and event.kind != Kind.RETRY]
+    origins = [
+        event.options["requeue_of"] for event in events if "requeue_of" in event.options and event.kind != Kind.RETRY
+    ]
     if origins:
         Occurrence.objects.using(using).filter(event_id__in=origins).update(outcome=Occurrence.Outcome.FAILED_AGAIN)
 
 
 def clear(event: Event, *, using: str, now: dt.datetime) -> None:
-    """Mark what was reported under this name, task and context values as cleared; resolve issues with nothing else left.
+    """Mark what was reported under this name, task and context values as cleared; resolve issues with nothing else
+    left.
 
     An empty task, or context, matches any.
     """
     reports = Occurrence.objects.using(using).filter(
-        issue__name=event.name, issue__kind=Kind.REPORT, issue__status__in=("open", "muted"), outcome=Occurrence.Outcome.NONE
+        issue__name=event.name,
+        issue__kind=Kind.REPORT,
+        issue__status__in=("open", "muted"),
+        outcome=Occurrence.Outcome.NONE,
     )
     if event.task:
         reports = reports.filter(issue__task=event.task)
@@ -118,7 +131,10 @@ def _mark(rows: QuerySet[Occurrence], outcome: Occurrence.Outcome, *, using: str
 
 
 def _close(issue_id: int, *, using: str, now: dt.datetime, keeps_key: bool) -> None:
-    """Resolve an issue all of whose occurrences came to a good end. With its key it goes on taking repeats, and opens by them."""
+    """Resolve an issue all of whose occurrences came to a good end.
+
+    With its key it goes on taking repeats, and opens by them.
+    """
     table = OperationalIssue._base_manager.using(using)
     done = table.filter(pk=issue_id, status="open", recovered_count__gte=F("occurrence_count"), discarded_count=0)
     changes = {"status": "resolved", "resolved_at": now} | ({} if keeps_key else {"open_key": None})

@@ -78,7 +78,9 @@ def record_lost(run: inflight.Run) -> None:
 
 
 def _literal(text: str, *types: type) -> Any:
-    """Read Celery's repr of the arguments back into values where it is whole and plain, so that the task can be sent again."""
+    """Read Celery's repr of the arguments back into values where it is whole and plain,
+    so that the task can be sent again.
+    """
     try:
         found = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
