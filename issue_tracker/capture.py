@@ -1,7 +1,7 @@
 """The Celery receivers: every way in which Celery tells that a task died, turned into a `Failure`. Left of the seam.
 
-Celery tells it in the child or in the main process, with a traceback object or a text, with or without a request: a receiver
-uses what it is given, and asks the slots for what is missing. Each receiver is harmless (see `guard`).
+Celery tells it in the child or in the main process, with a traceback object or a text, with or without a request: a
+receiver uses what it is given, and asks the slots for what is missing. Each receiver is harmless (see `guard`).
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from celery.exceptions import (
     MaxRetriesExceededError,
     Reject,
     Retry,
-    SoftTimeLimitExceeded,
-    TimeLimitExceeded,
     WorkerLostError,
 )
 
@@ -29,47 +27,53 @@ from .guard import harmless
 from .messages import failure_of_message
 from .recording import Failure, mark_told, record, record_recovered
 from .runs import Request, begin, earlier_runs, end, request_of
-from .tracebacks import Described, causes_of, culprit_of, culprit_of_text, describe, format_exception
+from .tracebacks import Described, culprit_of, culprit_of_text, describe, format_exception
+from .verdicts import (
+    ENDED_FROM_OUTSIDE,
+    is_told_to_end,
+    kind_of_failure,
+    kind_of_internal,
+    original_of,
+    own_error,
+    really,
+)
 
 if TYPE_CHECKING:
-    from types import FrameType, TracebackType
-
     from celery.utils.dispatch import Signal
 
 end_checks: list[Callable[[], str]] = []
 """Asked when a run ends: each names what the task left behind that it should not have, or says nothing."""
 
-_KINDS: Final[tuple[tuple[type[BaseException], Kind], ...]] = (
-    (SoftTimeLimitExceeded, Kind.SOFT_TIME_LIMIT),
-    (TimeLimitExceeded, Kind.TIME_LIMIT),
-    (WorkerLostError, Kind.WORKER_LOST),
-    (Reject, Kind.REJECTED),
-)
-_NOT_STORED: Final = (OSError, ConnectionError)
 _NEVER_RUN: Final = (GeneratorType, CoroutineType, AsyncGeneratorType)
-_ENDED_FROM_OUTSIDE: Final = ("gevent", "greenlet", "eventlet")
-"""Packages whose exceptions end a greenlet: a shutdown or a terminate, not the task's own doing."""
-
 GIVEN_UP: Final = "celery.exceptions.MaxRetriesExceededError"
 """Groups the attempts of a `retry()` without exception with the error that Celery raises once they are exhausted."""
 
 
 _LIMIT_MESSAGES: Final[dict[str, Callable[[Any], str]]] = {
-    Kind.TIME_LIMIT: lambda error: f"Hard time limit of {error.args[0] if error.args else '?'} s exceeded; the process was killed.",
+    Kind.TIME_LIMIT: lambda error: (
+        f"Hard time limit of {error.args[0] if error.args else '?'} s exceeded; the process was killed."
+    ),
     Kind.SOFT_TIME_LIMIT: lambda _error: "Soft time limit exceeded.",
 }
 
 
 @harmless
 def on_task_failure(
-    *, sender: Any, task_id: Any = None, exception: Any = None, args: Any = None, kwargs: Any = None, einfo: Any = None, **rest: Any
+    *,
+    sender: Any,
+    task_id: Any = None,
+    exception: Any = None,
+    args: Any = None,
+    kwargs: Any = None,
+    einfo: Any = None,
+    **rest: Any,
 ) -> None:
     """Record a failed run. Sent by the child, or by the main process for a run that its child can't tell of."""
     mark_told(exception)
     request = request_of(sender, task_id, args, kwargs)
-    original = _original(request, exception)
+    original = original_of(request, exception)
     text = _traceback_text(einfo, rest.get("traceback"), exception)
-    kind = _kind_of_failure(exception)
+    kind = kind_of_failure(exception)
     message = _LIMIT_MESSAGES.get(kind)
     record(
         _failure(
@@ -87,9 +91,13 @@ def on_task_failure(
 
 @harmless
 def on_task_retry(*, sender: Any, request: Any = None, reason: Any = None, einfo: Any = None, **_rest: Any) -> None:
-    """Record an attempt that will be tried again; without a reason it is a run that a shutdown or lost connection cut short."""
+    """Record an attempt that will be tried again;
+    without a reason it is a run that a shutdown or lost connection cut short.
+    """
     described = describe(reason)
-    found = request_of(sender, getattr(request, "id", None), getattr(request, "args", None), getattr(request, "kwargs", None), request)
+    found = request_of(
+        sender, getattr(request, "id", None), getattr(request, "args", None), getattr(request, "kwargs", None), request
+    )
     if einfo is None:
         record(_interrupted(found, is_sent_again=bool(getattr(sender, "acks_late", False))))
         return
@@ -113,12 +121,22 @@ def on_task_retry(*, sender: Any, request: Any = None, reason: Any = None, einfo
 
 @harmless
 def on_task_internal_error(
-    *, sender: Any, task_id: Any = None, args: Any = None, kwargs: Any = None, exception: Any = None, einfo: Any = None, **rest: Any
+    *,
+    sender: Any,
+    task_id: Any = None,
+    args: Any = None,
+    kwargs: Any = None,
+    exception: Any = None,
+    einfo: Any = None,
+    **rest: Any,
 ) -> None:
-    """Record an error round a task: of a hook, or of Celery's own. Where the task itself had failed before, that is what is told."""
+    """Record an error round a task: of a hook, or of Celery's own.
+
+    Where the task itself had failed before, that is what is told.
+    """
     mark_told(exception)
     request = request_of(sender, task_id, args, kwargs)
-    own = _own_error(exception)
+    own = own_error(exception)
     described = describe(own or exception)
     text = _traceback_text(einfo, rest.get("traceback"), exception)
     also = {} if own is None or own is exception else {"also": _one_line(describe(exception))}
@@ -126,7 +144,7 @@ def on_task_internal_error(
         _failure(
             request,
             described,
-            kind=_kind_of_internal(request, own, exception),
+            kind=kind_of_internal(request, own, exception),
             traceback=text,
             culprit=culprit_of(own or exception) or culprit_of_text(text),
             context=also or None,
@@ -136,22 +154,37 @@ def on_task_internal_error(
 
 @harmless
 def on_task_revoked(
-    *, sender: Any, request: Any = None, terminated: bool = False, signum: Any = None, expired: bool = False, **_rest: Any
+    *,
+    sender: Any,
+    request: Any = None,
+    terminated: bool = False,
+    signum: Any = None,
+    expired: bool = False,
+    **_rest: Any,
 ) -> None:
     """Record a task that was revoked, terminated while it ran, or that expired before it could start."""
-    found = request_of(sender, getattr(request, "id", None), getattr(request, "args", None), getattr(request, "kwargs", None), request)
+    found = request_of(
+        sender, getattr(request, "id", None), getattr(request, "args", None), getattr(request, "kwargs", None), request
+    )
     if expired:
-        message = f"The task expired before it could start: it was to start before {getattr(request, 'expires', '') or 'then'}."
+        limit = getattr(request, "expires", "") or "then"
+        message = f"The task expired before it could start: it was to start before {limit}."
         record(_failure(found, None, kind=Kind.EXPIRED, name="Task expired", message=message, grouping_message=""))
         return
     how = f"terminated while it ran ({signum})" if terminated else "revoked before it started"
-    record(_failure(found, None, kind=Kind.REVOKED, name="Task revoked", message=f"The task was {how}.", grouping_message=""))
+    record(
+        _failure(
+            found, None, kind=Kind.REVOKED, name="Task revoked", message=f"The task was {how}.", grouping_message=""
+        )
+    )
 
 
 @harmless
 def on_task_unknown(*, message: Any = None, name: Any = None, id: Any = None, exc: Any = None, **_rest: Any) -> None:  # noqa: A002  Celery's name
     """Record a message for a task that this worker doesn't know; Celery deletes it."""
-    failure = failure_of_message(message, kind=Kind.UNKNOWN_TASK, error=None, name="Unknown task", task=str(name), task_id=str(id))
+    failure = failure_of_message(
+        message, kind=Kind.UNKNOWN_TASK, error=None, name="Unknown task", task=str(name), task_id=str(id)
+    )
     record(
         replace(
             failure,
@@ -167,7 +200,11 @@ def on_task_rejected(*, message: Any = None, exc: Any = None, **_rest: Any) -> N
     """Record a message that Celery refused: a content type that is not accepted, bad headers, no task headers."""
     kind = Kind.UNDECODABLE if exc is not None and "Content" in type(exc).__name__ else Kind.REJECTED
     failure = failure_of_message(message, kind=kind, error=exc)
-    record(replace(failure, severity=Severity.ERROR, traceback=format_exception(exc) if isinstance(exc, BaseException) else ""))
+    record(
+        replace(
+            failure, severity=Severity.ERROR, traceback=format_exception(exc) if isinstance(exc, BaseException) else ""
+        )
+    )
 
 
 @harmless
@@ -177,14 +214,16 @@ def on_task_prerun(*, sender: Any, task_id: Any = None, task: Any = None, **_res
 
 
 @harmless
-def on_task_postrun(*, sender: Any, task_id: Any = None, task: Any = None, args: Any = None, kwargs: Any = None, **rest: Any) -> None:
+def on_task_postrun(
+    *, sender: Any, task_id: Any = None, task: Any = None, args: Any = None, kwargs: Any = None, **rest: Any
+) -> None:
     """Note that a run ended, and record the endings that no other signal tells.
 
     `state` is None while something is leaving that is no task's outcome; `sys.exc_info()` holds it then.
     """
     task = task or sender
     state, leaving = rest.get("state"), sys.exc_info()[1]
-    if state is None and leaving is not None and _is_told_to_end(leaving.__traceback__):
+    if state is None and leaving is not None and is_told_to_end(leaving.__traceback__):
         return  # the process is about to end: its slot stays, so that the run is found in any case
     known = partial(request_of, task, task_id, args, kwargs)
     if state == "SUCCESS" and (earlier := earlier_runs(task.request)):
@@ -222,7 +261,12 @@ def disconnect() -> None:
 
 def _failure(request: Request, described: Described | None, *, kind: Kind, **more: Any) -> Failure:
     if described is not None:
-        more = {"name": described.short_name, "message": described.message, "exception_type": described.type_name, **more}
+        more = {
+            "name": described.short_name,
+            "message": described.message,
+            "exception_type": described.type_name,
+            **more,
+        }
     return Failure(
         kind=kind,
         task=request.task,
@@ -246,7 +290,10 @@ def _records_attempt(task: Any, attempt: int) -> bool:
 
 def _interrupted(request: Request, *, is_sent_again: bool) -> Failure:
     again = "The message was not acknowledged yet and will be delivered again."
-    lost = "Celery says RETRY, but the message was acknowledged when the run began: it is not sent again, the work is lost."
+    lost = (
+        "Celery says RETRY, but the message was acknowledged when the run began: "
+        "it is not sent again, the work is lost."
+    )
     return _failure(
         request,
         None,
@@ -257,16 +304,18 @@ def _interrupted(request: Request, *, is_sent_again: bool) -> Failure:
     )
 
 
-def _ending(known: Callable[[], Request], state: Any, result: Any, leaving: BaseException | None, task: Any) -> Failure | None:
+def _ending(
+    known: Callable[[], Request], state: Any, result: Any, leaving: BaseException | None, task: Any
+) -> Failure | None:
     """Describe an ending that only task_postrun shows, or None where another signal tells or nothing is wrong."""
     if state == "SUCCESS":
         return _never_ran(known(), result) if isinstance(result, _NEVER_RUN) else None
-    if state == "REJECTED" and isinstance(result, Reject) and not result.requeue:
+    if state == "REJECTED" and isinstance(result, Reject) and not getattr(result, "requeue", False):
         return _of_exception(known(), result, kind=Kind.REJECTED)
     if state is not None or leaving is None or isinstance(leaving, Exception):
         return None
     request = known()
-    if type(leaving).__module__.startswith(_ENDED_FROM_OUTSIDE):
+    if type(leaving).__module__.startswith(ENDED_FROM_OUTSIDE):
         return _interrupted(request, is_sent_again=bool(getattr(task, "acks_late", False)))
     if request.options.get("is_eager") and isinstance(leaving, KeyboardInterrupt):
         return None  # somebody at a terminal
@@ -280,14 +329,17 @@ def _never_ran(request: Request, result: object) -> Failure:
         None,
         kind=Kind.NEVER_RAN,
         name="Task never ran",
-        message=f"The task is an {what} function: calling it only made a {type(result).__name__}. Celery says SUCCESS, its body never ran.",
+        message=(
+            f"The task is an {what} function: calling it only made a {type(result).__name__}. "
+            "Celery says SUCCESS, its body never ran."
+        ),
     )
 
 
 def _of_exception(request: Request, error: BaseException, *, kind: Kind) -> Failure:
     mark_told(error)
     text = format_exception(error)
-    told = describe(_really(error))
+    told = describe(really(error))
     return _failure(request, told, kind=kind, traceback=text, culprit=culprit_of(error) or culprit_of_text(text))
 
 
@@ -298,76 +350,25 @@ def _check_the_end(known: Callable[[], Request]) -> None:
             request = known()
             message = f"The task ended with {found}; what it wrote there is lost."
             note = {"left_behind": found}
-            record(_failure(request, None, kind=Kind.OPEN_TRANSACTION, name="Transaction left open", message=message, context=note))
-
-
-def _is_told_to_end(traceback: TracebackType | None) -> bool:
-    """Tell whether an exception was raised by billiard's handler of a terminating signal, not by the task.
-
-    Not every frame of billiard's tells so: a pool process has a `sys.exit` of its own, through which a task's own call goes.
-    """
-    while traceback is not None:
-        if traceback.tb_frame.f_code.co_name == "_shutdown_cleanup":
-            return True
-        traceback = traceback.tb_next
-    return False
-
-
-def _last_frame(traceback: TracebackType | None) -> FrameType | None:
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    return traceback.tb_frame if traceback is not None else None
-
-
-def _own_error(error: object) -> BaseException | None:
-    """Find the task's own error below an error that came while it was being dealt with: the deepest that passed own code."""
-    return next((one for one in reversed(list(causes_of(error))) if culprit_of(one.__traceback__)), None)
-
-
-def _kind_of_internal(request: Request, own: BaseException | None, error: object) -> Kind:
-    if own is not None and (own is not error or request.options.get("is_eager")):
-        return _kind_of(own)
-    is_backend = isinstance(error, _NOT_STORED) or type(error).__name__ in {"ConnectionError", "OperationalError", "BackendStoreError"}
-    return Kind.RESULT_NOT_STORED if is_backend else Kind.INTERNAL_ERROR
+            record(
+                _failure(
+                    request,
+                    None,
+                    kind=Kind.OPEN_TRANSACTION,
+                    name="Transaction left open",
+                    message=message,
+                    context=note,
+                )
+            )
 
 
 def _one_line(described: Described) -> str:
     return f"{described.type_name}: {described.message}".partition("\n")[0][:1_024]
 
 
-def _kind_of_failure(exception: BaseException | None) -> Kind:
-    """Like `_kind_of`, but for what a solo worker raises inside the task that a cold shutdown ends."""
-    if isinstance(exception, NotImplementedError):
-        frame = _last_frame(exception.__traceback__)
-        if frame is not None and frame.f_globals.get("__name__", "").startswith("celery.concurrency"):
-            return Kind.INTERRUPTED
-    return _kind_of(exception)
-
-
-def _kind_of(exception: object) -> Kind:
-    return next((kind for types, kind in _KINDS if isinstance(exception, types)), Kind.FAILURE)
-
-
 def _is_expected(sender: Any, exception: object) -> bool:
-    throws = getattr(sender, "throws", None)
+    throws: Any = getattr(sender, "throws", None)
     return bool(throws) and isinstance(exception, tuple(throws) if isinstance(throws, list) else throws)
-
-
-def _original(request: Request, exception: Any) -> Any:
-    """Return the exception as the task raised it: what the signal carries may be a wrapper, or even a parent class, made to be pickled.
-
-    While the process that ran the task sends the signal, the original is the one being handled.
-    """
-    handled = sys.exc_info()[1]
-    if handled is not None and "told_by" not in request.options and not isinstance(exception, type(handled)):
-        return handled
-    return _really(exception)
-
-
-def _really(exception: Any) -> Any:
-    """Look into a Reject that Celery made of an error, as when a retry can't be published."""
-    reason = getattr(exception, "reason", None)
-    return reason if isinstance(exception, Reject) and isinstance(reason, BaseException) else exception
 
 
 def _traceback_text(einfo: Any, traceback: Any, exception: Any) -> str:
@@ -375,4 +376,6 @@ def _traceback_text(einfo: Any, traceback: Any, exception: Any) -> str:
     for text in (getattr(einfo, "traceback", None), traceback):
         if isinstance(text, str) and text:
             return text
-    return format_exception(exception) if isinstance(exception, BaseException) and not isinstance(exception, Retry) else ""
+    return (
+        format_exception(exception) if isinstance(exception, BaseException) and not isinstance(exception, Retry) else ""
+    )
