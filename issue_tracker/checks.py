@@ -10,7 +10,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, register
+from django.core.checks import Warning as CheckWarning
 
 from . import conf
 from .private_files import problem_of
@@ -25,7 +26,13 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
     """Check the keys and types of `ISSUE_TRACKER`."""
     chosen = getattr(settings, "ISSUE_TRACKER", {})
     if not isinstance(chosen, dict):
-        return [Error("ISSUE_TRACKER is not a dict.", hint="Write ISSUE_TRACKER = {…} in the settings.", id="issue_tracker.E001")]
+        return [
+            Error(
+                "ISSUE_TRACKER is not a dict.",
+                hint="Write ISSUE_TRACKER = {…} in the settings.",
+                id="issue_tracker.E001",
+            )
+        ]
     return [*_unknown_keys(chosen), *_wrong_types(chosen), *_patterns(), *_database()]
 
 
@@ -80,7 +87,7 @@ def _database() -> Iterator[CheckMessage]:
             id="issue_tracker.E006",
         )
     if conf.current().enabled and alias in settings.DATABASES and not settings.DATABASES[alias].get("NAME"):
-        yield Warning(
+        yield CheckWarning(
             f"The database {alias!r} has no name, so its spool can't be told from another's.",
             hint="Set NAME in DATABASES.",
             id="issue_tracker.W007",

@@ -74,12 +74,14 @@ def _severities(value: object) -> dict[str, str | None]:
 
 def _retries(value: object) -> str | int:
     if value in {"all", "last"} or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
-        return value  # type: ignore[return-value]  # one of the two words, or a count
+        return value
     raise WrongTypeError('must be "all", "last", or the number of the first attempt to record (1 or more)')
 
 
 def _policies(value: object) -> dict[str, str]:
-    if not isinstance(value, dict) or not all(isinstance(k, str) and v in {"safe", "confirm", "never"} for k, v in value.items()):
+    if not isinstance(value, dict) or not all(
+        isinstance(k, str) and v in {"safe", "confirm", "never"} for k, v in value.items()
+    ):
         raise WrongTypeError('must map names of tasks to "safe", "confirm" or "never"')
     return dict(value)
 
@@ -108,7 +110,9 @@ class Settings:
     dedup_window: timedelta = _key(timedelta(days=7), _duration)
     """How long an open issue may be quiet and still take repeats. 0 gives every failure an issue of its own."""
     record_retries: str | int = _key("all", _retries)
-    """Which attempts that will be retried are recorded: "all", "last" (none but the exhausted one), or from the n-th on."""
+    """Which attempts that will be retried are recorded: "all", "last" (none but the exhausted one),
+    or from the n-th on.
+    """
     database: str = _key("default", _text)
     """Alias in DATABASES that holds the issues."""
     base_url: str = _key("", _text)
@@ -154,7 +158,9 @@ def default_of(key: str) -> Any:
 
 
 def spool_root() -> Path:
-    """Return the directory of all spools of this user: `SPOOL_DIR`, else one below /var/tmp (which outlives a reboot)."""
+    """Return the directory of all spools of this user: `SPOOL_DIR`, else one below /var/tmp
+    (which outlives a reboot).
+    """
     chosen = current().spool_dir
     if chosen:
         return Path(chosen)

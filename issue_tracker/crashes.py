@@ -1,6 +1,7 @@
-"""Exceptions that nobody catches: in a thread that a task started, and in a worker or beat that never got going. Left of the seam.
+"""Exceptions that nobody catches: in a thread that a task started, and in a worker or beat that never got going.
 
-Both hooks call the hook that was there before, so that the host's own output and exit code stay what they were.
+Left of the seam. Both hooks call the hook that was there before, so that the host's own output and exit code stay what
+they were.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def _note_tasks_of_threads() -> None:
 
 @harmless
 def _note_task(thread: threading.Thread) -> None:
-    task = current_task
+    task: Any = current_task  # a proxy, false outside of tasks
     if task and task.request.id:
         thread.issue_tracker_request = request_of(task, task.request.id, task.request.args, task.request.kwargs)  # type: ignore[attr-defined]
 

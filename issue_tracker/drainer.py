@@ -1,8 +1,8 @@
 """The drainer: the one process of a worker node that empties the spool while the worker works. Right of the seam.
 
-Forked when the worker is set up, before its pool and its threads, whatever the pool. It outlives a kill of the worker long
-enough to drain what is left and to report the tasks that were running. While the database is away it waits 1 s to 30 s
-between tries, for ever.
+Forked when the worker is set up, before its pool and its threads, whatever the pool. It outlives a kill of the worker
+long enough to drain what is left and to report the tasks that were running. While the database is away it waits 1 s to
+30 s between tries, for ever.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ IDLE_CONNECTION_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.1
 """Between two looks at the spool (two `stat` calls). Idle, this is 0.1 % of a core."""
 GATHER_SECONDS: Final = 1.0
-"""Under a steady flow, the pause between two batches: larger batches cost the worker less. A lone failure waits for a poll only."""
+"""Under a steady flow, the pause between two batches: larger batches cost the worker less.
+
+A lone failure waits for a poll only.
+"""
 SWEEP_SECONDS: Final = 2.0
 """Between two looks for processes that vanished."""
 FIRST_PAUSE_SECONDS: Final = 1.0
@@ -90,7 +93,9 @@ class Drainer:
         signal.setitimer(signal.ITIMER_REAL, LAST_DRAIN_SECONDS + POLL_SECONDS)
 
     def _serve(self) -> None:
-        """Drain until the end, or until the spool's directory was removed, and with it the lock that keeps others out."""
+        """Drain until the end, or until the spool's directory was removed,
+        and with it the lock that keeps others out.
+        """
         drained: tuple[int, ...] | None = None
         lock = inode_of(lock_path(self.spool))
         while inode_of(lock_path(self.spool)) == lock:
@@ -160,7 +165,7 @@ class Drainer:
         return time.monotonic() >= self.ends_at or (is_drained and is_sure)
 
 
-class DrainerStep(bootsteps.Step):  # type: ignore[misc]  # Celery's types know no bootsteps
+class DrainerStep(bootsteps.Step):
     """Celery's extension point: forks the drainer when the worker's parts are made, before any of them starts."""
 
     label = "IssueTrackerDrainer"
@@ -184,7 +189,10 @@ def _on_celeryd_init(*, instance: Any, **_kwargs: Any) -> None:
 
 @harmless
 def fork_drainer() -> int:
-    """Fork the drainer of this worker; returns its process id in the worker. What this process tree records is left to it."""
+    """Fork the drainer of this worker; returns its process id in the worker.
+
+    What this process tree records is left to it.
+    """
     spool = current()
     with suppress(OSError):  # a full disk, say: the drainer says so, and waits for better times
         spool.reserve.prepare()
@@ -226,7 +234,9 @@ _inherited: list[Any] = []
 
 
 def _forget_connections() -> None:
-    """Drop the connections inherited from the worker without closing them: closing would say goodbye on the worker's behalf."""
+    """Drop the connections inherited from the worker without closing them:
+    closing would say goodbye on the worker's behalf.
+    """
     for connection in connections.all(initialized_only=True):
         _inherited.append(connection.connection)
         connection.connection = None

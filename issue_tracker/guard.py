@@ -1,8 +1,9 @@
 """The guard round everything that the host calls or Celery sends: collecting must never harm a task. Left of the seam.
 
-Two promises. An error of ours, whatever it is, ends here: it is said on stderr and counted. And what Celery sends a process
-(soft time limit, terminate, shutdown) waits until the record is on disk, then takes its course: a `SystemExit` that left a
-receiver half-way would end the child without its record; one swallowed would leave a task running that was told to end.
+Two promises. An error of ours, whatever it is, ends here: it is said on stderr and counted. And what Celery sends a
+process (soft time limit, terminate, shutdown) waits until the record is on disk, then takes its course: a `SystemExit`
+that left a receiver half-way would end the child without its record; one swallowed would leave a task running that was
+told to end.
 """
 
 from __future__ import annotations
@@ -27,9 +28,13 @@ _HELD_BACK: Final = frozenset(getattr(signal, name) for name in _NAMES if hasatt
 _CAN_HOLD_BACK: Final = hasattr(signal, "pthread_sigmask")
 
 _bare: Final[Any] = sys.modules.get("_signal", signal)
-"""The C module below `signal`, where there is one: `signal` makes enums of what comes and goes, which takes ten times as long."""
+"""The C module below `signal`, where there is one: `signal` makes enums of what comes and goes,
+which takes ten times as long.
+"""
 _OTHERS_ENDINGS: Final = ("gevent", "greenlet", "eventlet")
-"""Packages whose exceptions end a greenlet from outside; they arrive where a lock switches, and are not ours to swallow."""
+"""Packages whose exceptions end a greenlet from outside; they arrive where a lock switches,
+and are not ours to swallow.
+"""
 
 
 def harmless(function: Callable[..., T]) -> Callable[..., T | None]:
@@ -40,7 +45,7 @@ def harmless(function: Callable[..., T]) -> Callable[..., T | None]:
         with signals_held_back():
             try:
                 return function(*args, **kwargs)
-            except BaseException as error:  # noqa: BLE001  signals are held back, so whatever arrives is of our own making
+            except BaseException as error:  # signals are held back, so whatever arrives is of our own making
                 if type(error).__module__.startswith(_OTHERS_ENDINGS):
                     raise
                 _own_up(function.__name__, error)
@@ -116,5 +121,7 @@ class _Noted:
 
 def _own_up(where: str, error: BaseException) -> None:
     with suppress(BaseException):
-        complain(f"{where} failed with {type(error).__name__}; this failure is counted, not recorded. Please report it.")
+        complain(
+            f"{where} failed with {type(error).__name__}; this failure is counted, not recorded. Please report it."
+        )
         current().reserve.count(f"internal: {where}: {type(error).__name__}", 1)

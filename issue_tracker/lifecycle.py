@@ -112,8 +112,9 @@ class IssueQuerySet(models.QuerySet["OperationalIssue"]):
                 won = list(still.select_for_update().order_by("pk").values_list("pk", flat=True))
                 changed += table.filter(pk__in=won).exclude(status=changes["status"]).update(**changes)
                 remember(self.model, won, by=by, text=f"{what}: {note}" if note else what, using=self.db)
-                for issue in table.filter(pk__in=won) if signal else ():
-                    announce(signal, issue, using=self.db)
+                if signal is not None:
+                    for issue in table.filter(pk__in=won):
+                        announce(signal, issue, using=self.db)
         return changed
 
 

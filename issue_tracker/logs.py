@@ -1,6 +1,7 @@
-"""What Celery tells nowhere but in its log: undecodable messages, beat, dead workers, hooks that raised. Left of the seam.
+"""What Celery tells nowhere but in its log: undecodable messages, beat, dead workers, hooks that raised.
 
-A handler on the logger `celery`, for ERROR and above. What a signal tells as well is left to the signal.
+Left of the seam. A handler on the logger `celery`, for ERROR and above. What a signal tells as well is left to the
+signal.
 """
 
 from __future__ import annotations
@@ -95,11 +96,15 @@ def _record_undecodable(line: logging.LogRecord, error: BaseException | None) ->
 
 
 def _record_worker(line: logging.LogRecord, error: BaseException | None) -> None:
-    """Record what ended or hampered a worker; where a message in hand was the reason, the message is what is told of."""
+    """Record what ended or hampered a worker; where a message in hand was the reason,
+    the message is what is told of.
+    """
     message = _message_of(error) if line.name in {"celery.worker", "celery.worker.worker"} else None
     if message is not None:
         failure = failure_of_message(message, kind=Kind.UNDECODABLE, error=error)
-        record(_with(failure, traceback=format_exception(error) if error else "", context={"how_to_remove": HOW_TO_REMOVE}))
+        record(
+            _with(failure, traceback=format_exception(error) if error else "", context={"how_to_remove": HOW_TO_REMOVE})
+        )
         return
     severity = Severity.WARNING if line.levelno < logging.CRITICAL and _is_connection_error(error) else ""
     _record(line, error, kind=Kind.WORKER_FAILED, task="celery worker", severity=severity)
@@ -107,7 +112,7 @@ def _record_worker(line: logging.LogRecord, error: BaseException | None) -> None
 
 def _record_hook(line: logging.LogRecord, error: BaseException | None) -> None:
     """Record a receiver, hook or callback that raised, with the task during which it did."""
-    task = current_task
+    task: Any = current_task  # a proxy, false outside of tasks
     request = task.request if task else None
     if request is None or not request.id:
         _record(line, error, kind=Kind.HOOK_FAILED, task=_named_task(line))
@@ -152,8 +157,8 @@ def _with(failure: Failure, **changes: Any) -> Failure:
 
 def _named_task(line: logging.LogRecord) -> str:
     """Find the task's name among the arguments of Celery's own formats, "Task %s[%s] … raised"."""
-    is_task_line = str(line.msg).startswith("Task %s[%s]") and isinstance(line.args, tuple)
-    return str(line.args[0]) if is_task_line and line.args else ""
+    is_task_line = str(line.msg).startswith("Task %s[%s]")
+    return str(line.args[0]) if is_task_line and isinstance(line.args, tuple) and line.args else ""
 
 
 def _text_of(line: logging.LogRecord) -> str:

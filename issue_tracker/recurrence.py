@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
@@ -85,7 +86,7 @@ def summarise(by_hour: Mapping[dt.datetime, int], recent: Sequence[dt.datetime],
 def regular_gap(times: Iterable[dt.datetime]) -> dt.timedelta | None:
     """Return the gap between two occurrences when it is about the same each time, else None."""
     ordered = sorted(times)
-    gaps = [(later - earlier).total_seconds() for earlier, later in zip(ordered, ordered[1:], strict=False)]
+    gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(ordered)]
     if len(gaps) < MIN_FOR_PATTERN:
         return None
     middle = median(gaps)
@@ -108,7 +109,9 @@ def words(found: Recurrence) -> list[str]:
     if found.every is not None:
         said.append(_("About every %(gap)s.") % {"gap": gap_words(found.every)})
     if found.hour is not None:
-        said.append(_("Mostly between %(from)02d:00 and %(to)02d:00.") % {"from": found.hour, "to": (found.hour + 1) % 24})
+        said.append(
+            _("Mostly between %(from)02d:00 and %(to)02d:00.") % {"from": found.hour, "to": (found.hour + 1) % 24}
+        )
     if found.weekday is not None:
         said.append(_("Mostly on %(day)s.") % {"day": _WEEKDAYS()[found.weekday]})
     if found.since_release:
@@ -116,7 +119,8 @@ def words(found: Recurrence) -> list[str]:
     if found.together_with:
         many = len(found.together_with)
         said.append(
-            ngettext("Began together with %(n)d other issue.", "Began together with %(n)d other issues.", many) % {"n": many}
+            ngettext("Began together with %(n)d other issue.", "Began together with %(n)d other issues.", many)
+            % {"n": many}
         )
     return said
 
@@ -149,33 +153,53 @@ def _WEEKDAYS() -> list[str]:  # noqa: N802  a constant, but for its language
 
 
 def of_issue(issue: OperationalIssue, *, now: dt.datetime | None = None) -> Recurrence:
-    """Sum up an issue and the earlier ones of its fingerprint. Three queries on indexes, whatever the number of occurrences."""
+    """Sum up an issue and the earlier ones of its fingerprint.
+
+    Three queries on indexes, whatever the number of occurrences.
+    """
     using = issue._state.db or "default"
     now = now or timezone.now()
     local = timezone.localtime(now) if timezone.is_aware(now) else now
     family = OperationalIssue._base_manager.using(using).filter(fingerprint=issue.fingerprint).values("pk")
     rows = Occurrence.objects.using(using).filter(issue__in=family, occurred_at__gte=now - dt.timedelta(days=DAYS))
     # Truncated in UTC, which every database can: MySQL without its time zone tables refuses any other zone.
-    hours = rows.order_by().annotate(hour=TruncHour("occurred_at", tzinfo=dt.UTC)).values_list("hour").annotate(n=Count("pk"))
+    hours = (
+        rows.order_by()
+        .annotate(hour=TruncHour("occurred_at", tzinfo=dt.UTC))
+        .values_list("hour")
+        .annotate(n=Count("pk"))
+    )
     by_hour = Counter[dt.datetime]()
     for hour, count in hours:
         by_hour[hour.astimezone(local.tzinfo) if local.tzinfo else hour] += count
     recent = rows.order_by("-occurred_at").values_list("occurred_at", flat=True)[:RECENT_TIMES]
     found = summarise(by_hour, [at.astimezone(local.tzinfo) if local.tzinfo else at for at in recent], now=local)
-    return replace(found, since_release=_release_of(issue, using), together_with=tuple(incident_of(issue).values_list("pk", flat=True)))
+    return replace(
+        found,
+        since_release=_release_of(issue, using),
+        together_with=tuple(incident_of(issue).values_list("pk", flat=True)),
+    )
 
 
 def incident_of(issue: OperationalIssue) -> IssueQuerySet:
     """Return the other issues that began within a minute of this one."""
     table = OperationalIssue.objects.using(issue._state.db or "default")
     window = (issue.first_seen_at - INCIDENT, issue.first_seen_at + INCIDENT)
-    return table.filter(first_seen_at__range=window).exclude(pk=issue.pk).order_by("first_seen_at", "pk")[:MAX_RELATED]
+    others: IssueQuerySet = table.filter(first_seen_at__range=window).exclude(pk=issue.pk)
+    return others.order_by("first_seen_at", "pk")[:MAX_RELATED]
 
 
 def _release_of(issue: OperationalIssue, using: str) -> str:
-    """Return the release that brought the issue: the first it was seen with, if other releases were seen before that."""
+    """Return the release that brought the issue: the first it was seen with,
+    if other releases were seen before that.
+    """
     rows = Occurrence.objects.using(using).exclude(release="")
-    first = rows.filter(issue__fingerprint=issue.fingerprint).order_by("occurred_at", "pk").values("release", "occurred_at").first()
+    first = (
+        rows.filter(issue__fingerprint=issue.fingerprint)
+        .order_by("occurred_at", "pk")
+        .values("release", "occurred_at")
+        .first()
+    )
     if first is None:
         return ""
     began = rows.filter(release=first["release"]).aggregate(began=Min("occurred_at"))["began"]

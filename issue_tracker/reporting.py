@@ -1,6 +1,7 @@
 """What the host's code says by itself: `report`, `watch`, `clear`. Left of the seam.
 
-Guarantee: none of them raises, none touches a database, and what they record survives a rollback of the host's transaction.
+Guarantee: none of them raises, none touches a database, and what they record survives a rollback of the host's
+transaction.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 from contextlib import ContextDecorator
 from functools import wraps
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from celery import current_task
 
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-P = ParamSpec("P")
-T = TypeVar("T")
+Watched = TypeVar("Watched", bound="Callable[..., Any]")
 
 logger = logging.getLogger("issue_tracker")
 
@@ -58,7 +58,8 @@ def report(
 
 
 def clear(name: str, *, task: str = "", context: dict[str, Any] | None = None) -> None:
-    """Say that a reported condition is gone: what was reported under this name (and task, and these context values) is cleared.
+    """Say that a reported condition is gone: what was reported under this name (and task, and these context values) is
+    cleared.
 
     An open issue with nothing else left is resolved. Never raises.
     """
@@ -68,8 +69,8 @@ def clear(name: str, *, task: str = "", context: dict[str, Any] | None = None) -
 class expect:  # noqa: N801  reads as a verb at the call site: `with expect("…") as it:`
     """Report a condition unless it holds, clear it when it does.
 
-    `with expect("No showtimes found", context={"theater_id": 5}) as it: it.ok = bool(rows)`. Left alone, `ok` is True; an
-    exception leaves the block as it came and neither reports nor clears.
+    `with expect("No showtimes found", context={"theater_id": 5}) as it: it.ok = bool(rows)`. Left alone, `ok` is True;
+    an exception leaves the block as it came and neither reports nor clears.
     """
 
     def __init__(self, name: str, **report_options: Any) -> None:
@@ -82,7 +83,9 @@ class expect:  # noqa: N801  reads as a verb at the call site: `with expect("…
         """Give the object whose `ok` says whether the condition holds."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
         """Report or clear."""
         if kind is not None:
             return
@@ -95,8 +98,8 @@ class expect:  # noqa: N801  reads as a verb at the call site: `with expect("…
 class watch(ContextDecorator):  # noqa: N801  reads as a verb at the call site: `with watch("…"):`, `@watch("…")`
     """Record whatever exception leaves a block or a function, sync or async. `reraise=False` swallows it then.
 
-    A decorated function returns None for a swallowed exception. SystemExit, KeyboardInterrupt and Celery's Retry, Ignore and
-    Reject pass unrecorded: they are decisions, not errors.
+    A decorated function returns None for a swallowed exception. SystemExit, KeyboardInterrupt and Celery's Retry,
+    Ignore and Reject pass unrecorded: they are decisions, not errors.
     """
 
     def __init__(
@@ -117,7 +120,9 @@ class watch(ContextDecorator):  # noqa: N801  reads as a verb at the call site: 
         """Begin to watch."""
         return self
 
-    def __exit__(self, _type: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None) -> bool:
+    def __exit__(
+        self, _type: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
+    ) -> bool:
         """Record what leaves the block; returns whether it ends here."""
         if not isinstance(error, Exception) or _is_decision(error):
             return False
@@ -135,17 +140,17 @@ class watch(ContextDecorator):  # noqa: N801  reads as a verb at the call site: 
         """Record what leaves the block; returns whether it ends here."""
         return self.__exit__(kind, error, traceback)
 
-    def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
+    def __call__(self, function: Watched) -> Watched:
         """Watch every call of a function; a coroutine function is watched while it is awaited."""
         if not iscoroutinefunction(function):
             return super().__call__(function)
 
         @wraps(function)
-        async def watched(*args: P.args, **kwargs: P.kwargs) -> Any:
+        async def watched(*args: Any, **kwargs: Any) -> Any:
             with self:
                 return await function(*args, **kwargs)
 
-        return watched  # type: ignore[return-value]  # a coroutine function stands for one
+        return cast("Watched", watched)
 
 
 def _is_decision(error: BaseException) -> bool:
@@ -228,7 +233,8 @@ def _level(severity: object, notes: list[str]) -> str:
     try:
         return Severity(str(severity).lower() if isinstance(severity, str) else "").value
     except ValueError:
-        notes.append(f'the severity must be "error", "warning" or "info", not {text_of(severity, max_chars=64)}; "warning" was taken')
+        given = text_of(severity, max_chars=64)
+        notes.append(f'the severity must be "error", "warning" or "info", not {given}; "warning" was taken')
         return Severity.WARNING.value
 
 
@@ -253,7 +259,7 @@ def _text_of_traceback(traceback: object, error: BaseException | None) -> str:
 
 
 def _current_request() -> Request | None:
-    task = current_task
+    task: Any = current_task  # a proxy, false outside of tasks
     if not task or not task.request.id:
         return None
     return request_of(task, task.request.id, task.request.args, task.request.kwargs)

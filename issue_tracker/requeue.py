@@ -1,8 +1,8 @@
 """Run it again: a failed task sent anew with its original arguments, once. Right of the seam.
 
-Guarantees: only a task of this project's own Celery registry is sent, with nothing but the stored payload; an occurrence is
-claimed in the database before anything is sent, so two people, or two tries, send it once; what scrubbing or cutting has
-changed is refused with the reason.
+Guarantees: only a task of this project's own Celery registry is sent, with nothing but the stored payload; an
+occurrence is claimed in the database before anything is sent, so two people, or two tries, send it once; what scrubbing
+or cutting has changed is refused with the reason.
 """
 
 from __future__ import annotations
@@ -58,9 +58,18 @@ class Requeued:
 
 
 def policy_of(name: str) -> str:
-    """Return "safe" (send at once), "confirm" (ask first) or "never", from `REQUEUE` or the task's `issue_tracker_requeue`."""
-    chosen = conf.current().requeue.get(name) or getattr(registered(current_app._get_current_object()).get(name), "issue_tracker_requeue", None)
+    """Return "safe" (send at once), "confirm" (ask first) or "never",
+    from `REQUEUE` or the task's `issue_tracker_requeue`.
+    """
+    chosen = conf.current().requeue.get(name) or getattr(registered(_app()).get(name), "issue_tracker_requeue", None)
     return chosen if chosen in POLICIES else "confirm"
+
+
+def _app() -> Celery:
+    """Return the app that the proxy stands for: `_imported` tells apps apart by identity."""
+    proxy: Any = current_app
+    app: Celery = proxy._get_current_object()
+    return app
 
 
 def registered(app: Celery) -> Any:
@@ -84,8 +93,9 @@ def why_not(occurrence: Occurrence) -> str:
         return f"it was sent again already, as {occurrence.requeued_as}"
     if occurrence.outcome in {Occurrence.Outcome.RECOVERED, Occurrence.Outcome.SUCCEEDED}:
         return "it succeeded in the end"
-    if name not in registered(current_app._get_current_object()):
-        return f"no task named {name} is registered in this process (does the project's __init__.py import its Celery app?)"
+    if name not in registered(_app()):
+        cause = "does the project's __init__.py import its Celery app?"
+        return f"no task named {name} is registered in this process ({cause})"
     if policy_of(name) == "never":
         return f"the task {name} is set to be never sent again"
     return ""
@@ -111,38 +121,48 @@ def requeue(
 ) -> str:
     """Send one occurrence's task again; returns the new task id.
 
-    Raises RequeueRefused with the reason. Where the broker fell silent in mid-send the occurrence stays claimed, for it may have
-    arrived: sending it again could run it twice.
+    Raises RequeueRefused with the reason. Where the broker fell silent in mid-send the occurrence stays claimed, for it
+    may have arrived: sending it again could run it twice.
     """
     reason = why_not(occurrence)
     if reason:
         raise RequeueRefused(f"Not sent: {reason}.")
     name = occurrence.issue.task
     if policy_of(name) == "confirm" and not confirmed:
-        raise RequeueRefused(f"Not sent: {name} asks for a confirmation first (its policy is \"confirm\").")
+        raise RequeueRefused(f'Not sent: {name} asks for a confirmation first (its policy is "confirm").')
     task_id = _claim(occurrence)
     message = {"headers": {REQUEUED_HEADER: occurrence.event_id}, "options": occurrence.options, **_payload(occurrence)}
     try:
         if sender is not None:
             sender.send(name=name, task_id=task_id, **message)
         else:
-            with Sender(current_app._get_current_object()) as own:
+            with Sender(_app()) as own:
                 own.send(name=name, task_id=task_id, **message)
     except UnconfirmedError as error:
-        raise RequeueRefused(f"Not confirmed: {error}. It may have been sent as {task_id}, so it will not be sent twice.") from error
+        raise RequeueRefused(
+            f"Not confirmed: {error}. It may have been sent as {task_id}, so it will not be sent twice."
+        ) from error
     except Exception as error:
         _release(occurrence, task_id)
         if isinstance(error, NotSentError):
             raise
         raise RequeueRefused(f"Not sent: {type(error).__name__}: {error}.") from error
-    remember(type(occurrence.issue), [occurrence.issue_id], by=by, text=_text(occurrence, task_id, note), using=occurrence._state.db or "default")
+    remember(
+        type(occurrence.issue),
+        [occurrence.issue_id],
+        by=by,
+        text=_text(occurrence, task_id, note),
+        using=occurrence._state.db or "default",
+    )
     return task_id
 
 
-def requeue_all(occurrences: Iterable[Occurrence], *, by: Any = None, note: str = "", confirmed: bool = False) -> Requeued:
+def requeue_all(
+    occurrences: Iterable[Occurrence], *, by: Any = None, note: str = "", confirmed: bool = False
+) -> Requeued:
     """Send a group, each once; refusals are counted by reason, a broker that is away ends it."""
     done = Requeued()
-    with Sender(current_app._get_current_object()) as sender:
+    with Sender(_app()) as sender:
         for occurrence in occurrences:
             try:
                 done.sent[occurrence.pk] = requeue(occurrence, by=by, note=note, confirmed=confirmed, sender=sender)

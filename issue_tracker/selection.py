@@ -23,7 +23,10 @@ _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
 def moment(text: str, *, now: dt.datetime | None = None) -> dt.datetime:
-    """Read a time: "90m", "3h", "2d", "1w" ago, a date, or a date with time. Raises ValueError that says which are meant."""
+    """Read a time: "90m", "3h", "2d", "1w" ago, a date, or a date with time.
+
+    Raises ValueError that says which are meant.
+    """
     now = now or timezone.now()
     ago = _AGO.match(text.strip())
     if ago:
@@ -47,8 +50,11 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen(options: dict[str, Any], *, default_status: str = "open") -> IssueQuerySet:
-    """Return the issues that the filters keep, those seen last first. Raises ValueError for a time that can't be read."""
-    issues = OperationalIssue.objects.using(conf.current().database).order_by("-last_seen_at", "-id")
+    """Return the issues that the filters keep, those seen last first.
+
+    Raises ValueError for a time that can't be read.
+    """
+    issues: IssueQuerySet = OperationalIssue.objects.using(conf.current().database).order_by("-last_seen_at", "-id")
     status = options.get("status") or default_status
     if status != "all":
         issues = issues.filter(status=status)

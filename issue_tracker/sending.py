@@ -1,7 +1,8 @@
-"""One message to the broker, with an end to waiting: what a requeue needs and `apply_async` doesn't give. Right of the seam.
+"""One message to the broker, with an end to waiting: what a requeue needs and `apply_async` doesn't give.
 
-No retry, short socket limits, and no subscription to the result (with a frozen backend that blocks too). A frozen Redis held
-`send_task` for over 25 s; this gives up within BROKER_SECONDS for each of connecting and sending.
+Right of the seam. No retry, short socket limits, and no subscription to the result (with a frozen backend that blocks
+too). A frozen Redis held `send_task` for over 25 s; this gives up within BROKER_SECONDS for each of connecting and
+sending.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 BROKER_SECONDS: Final = 2.0
 """Limit of each socket operation. Ours: a person waits in the admin."""
+
+
+_ROUTE: Final[tuple[str, ...]] = ("exchange", "routing_key", "priority")
+"""What of a message's options says where it goes."""
 
 
 class NotSentError(Exception):
@@ -64,7 +69,7 @@ class Sender:
         connection = self._open()
         try:
             _publish(self.app, connection, name, args, kwargs, task_id, headers, options)
-        except (OSError, OperationalError, *connection.connection_errors, *connection.channel_errors) as error:
+        except _sending_errors(connection) as error:
             raise UnconfirmedError(
                 f"the broker {connection.as_uri()} did not answer in time ({type(error).__name__})"
             ) from error
@@ -74,12 +79,20 @@ class Sender:
             connection = connect(self.app)
             try:
                 connection.connect()
-            except (OSError, OperationalError, *connection.connection_errors) as error:
+            except _connecting_errors(connection) as error:
                 raise NotSentError(
                     f"the broker {connection.as_uri()} can't be reached ({type(error).__name__}); nothing was sent"
                 ) from error
             self._connection = connection
         return self._connection
+
+
+def _connecting_errors(connection: Connection) -> tuple[type[BaseException], ...]:
+    return (OSError, OperationalError, *connection.connection_errors)
+
+
+def _sending_errors(connection: Connection) -> tuple[type[BaseException], ...]:
+    return (*_connecting_errors(connection), *connection.channel_errors)
 
 
 def connect(app: Celery) -> Connection:
@@ -106,11 +119,12 @@ def _publish(
     options: dict[str, Any],
 ) -> None:
     task = app.tasks[name]
-    route = {key: options[key] for key in ("exchange", "routing_key", "priority") if key in options}
+    amqp: Any = app.amqp  # its stubs ask for tuples and classes where Celery takes lists and instances
+    route = {key: options[key] for key in _ROUTE if key in options}
     if "routing_key" not in route and "exchange" not in route:
-        route = app.amqp.router.route(route, name, args, kwargs, task_type=task)
+        route = amqp.router.route(route, name, args, kwargs, task_type=task)
     route.setdefault("serializer", task.serializer)
-    message = app.amqp.create_task_message(
+    message = amqp.create_task_message(
         task_id,
         name,
         args,
@@ -123,8 +137,8 @@ def _publish(
         kwargsrepr=None,
     )
     if "exchange" not in route and "queue" not in route:
-        # Sent through the default exchange: the routing key is the queue's name. Given `exchange=""` Celery would put None
-        # in the place of the routing key, and the message would go nowhere.
+        # Sent through the default exchange: the routing key is the queue's name. Given `exchange=""` Celery would put
+        # None in the place of the routing key, and the message would go nowhere.
         route["queue"] = route.pop("routing_key")
-    producer = app.amqp.Producer(connection, auto_declare=False)
-    app.amqp.send_task_message(producer, name, message, retry=False, headers=headers, **route)
+    producer = amqp.Producer(connection, auto_declare=False)
+    amqp.send_task_message(producer, name, message, retry=False, headers=headers, **route)

@@ -1,4 +1,7 @@
-"""`manage.py issues`: triage from the command line. Exit codes: 0 done, 1 nothing matched or something was refused, 2 wrong usage."""
+"""`manage.py issues`: triage from the command line.
+
+Exit codes: 0 done, 1 nothing matched or something was refused, 2 wrong usage.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the subcommands."""
         subs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
-        self._verb(subs, "list", "issues, those seen last first", filters=True).add_argument("--limit", type=int, default=50)
+        self._verb(subs, "list", "issues, those seen last first", filters=True).add_argument(
+            "--limit", type=int, default=50
+        )
         show = self._verb(subs, "show", "one issue, whole")
         show.add_argument("id", type=int)
         explain = self._verb(subs, "explain", "why its failures are one issue: the parts of its key")
@@ -49,8 +54,12 @@ class Command(BaseCommand):
                 sub.add_argument("--more", type=int, metavar="N", help="until N more occurrences")
         send = self._verb(subs, "requeue", "send failed tasks again, each once", filters=True)
         send.add_argument("ids", nargs="*", type=int, metavar="ID")
-        send.add_argument("--dry-run", action="store_true", help="say what would be sent, and what would be refused and why")
-        send.add_argument("--background", action="store_true", help=f"let a worker do it; always for more than {MAX_AT_ONCE}")
+        send.add_argument(
+            "--dry-run", action="store_true", help="say what would be sent, and what would be refused and why"
+        )
+        send.add_argument(
+            "--background", action="store_true", help=f"let a worker do it; always for more than {MAX_AT_ONCE}"
+        )
         send.add_argument("--note", default="")
         self._verb(subs, "stats", "how many, of what, since when; and the state of the spool")
         work = self._verb(subs, "drain", "empty this host's spool into the database")
@@ -99,13 +108,17 @@ class Command(BaseCommand):
     def do_explain(self, options: dict[str, Any]) -> int:
         """Print what made an issue's key."""
         issue = self._issue(options["id"])
-        found = parts(
+        hashed = parts(
             task=issue.task,
             exception_type=issue.exception_type or issue.name,
             culprit=issue.culprit,
             message=issue.error_message,
         )
-        found = {**found, "fingerprint": issue.fingerprint, "version": issue.fingerprint_version or "given by the host's code"}
+        found = {
+            **hashed,
+            "fingerprint": issue.fingerprint,
+            "version": issue.fingerprint_version or "given by the host's code",
+        }
         if options["format"] == "json":
             self._print_json(found)
         else:
@@ -119,16 +132,26 @@ class Command(BaseCommand):
         spool = current()
         found: dict[str, Any] = {
             "issues": {row["status"]: row["n"] for row in issues.order_by().values("status").annotate(n=Count("pk"))},
-            "open by severity": {row["severity"]: row["n"] for row in issues.open().order_by().values("severity").annotate(n=Count("pk"))},
+            "open by severity": {
+                row["severity"]: row["n"] for row in issues.open().order_by().values("severity").annotate(n=Count("pk"))
+            },
             "occurrences": issues.aggregate(total=Sum("occurrence_count"))["total"] or 0,
-            "spool": {"directory": str(spool.directory), "waiting": spool.depth(), "quarantined": spool.quarantine_count()},
+            "spool": {
+                "directory": str(spool.directory),
+                "waiting": spool.depth(),
+                "quarantined": spool.quarantine_count(),
+            },
             "discards": spool.reserve.counts(),
         }
         if options["format"] == "json":
             self._print_json(found)
         else:
             for key, value in found.items():
-                text = ", ".join(f"{name}: {number}" for name, number in value.items()) if isinstance(value, dict) else value
+                text = (
+                    ", ".join(f"{name}: {number}" for name, number in value.items())
+                    if isinstance(value, dict)
+                    else value
+                )
                 self.stdout.write(f"{key:>16}  {text or '–'}")
         return 0
 
@@ -147,7 +170,9 @@ class Command(BaseCommand):
         until = selection.moment(options["until"]) if options["until"] else None
         if until is not None and until <= timezone.now():
             raise ValueError("--until must be a time to come.")
-        return self._changed("muted", self._those(options).mute(until=until, more=options["more"], note=options["note"]))
+        return self._changed(
+            "muted", self._those(options).mute(until=until, more=options["more"], note=options["note"])
+        )
 
     def do_requeue(self, options: dict[str, Any]) -> int:
         """Send failed tasks again."""
@@ -189,7 +214,9 @@ class Command(BaseCommand):
             self.stderr.write(f"Nothing is lost, but nothing was drained: {error}")
             return 1
         if done != Drained():
-            self.stdout.write(f"{done.stored:,} stored, {done.merged:,} merged, {done.quarantined:,} put into quarantine.")
+            self.stdout.write(
+                f"{done.stored:,} stored, {done.merged:,} merged, {done.quarantined:,} put into quarantine."
+            )
         return 0
 
     def _would_send(self, occurrences: list[Occurrence]) -> int:
@@ -202,15 +229,18 @@ class Command(BaseCommand):
     def _those(self, options: dict[str, Any], *, default_status: str = "open") -> IssueQuerySet:
         filters = ("task", "severity", "status", "kind", "since", "search")
         if options["ids"]:
-            return OperationalIssue.objects.using(conf.current().database).filter(pk__in=options["ids"])
+            named: IssueQuerySet = OperationalIssue.objects.using(conf.current().database)
+            return named.filter(pk__in=options["ids"])
         if not any(options.get(name) for name in filters):
             raise ValueError("Name issues by id, or choose them by a filter such as --task or --since.")
         return selection.chosen(options, default_status=default_status)
 
     def _issue(self, pk: int) -> OperationalIssue:
-        issue = OperationalIssue.objects.using(conf.current().database).filter(pk=pk).first()
+        issue: OperationalIssue | None = OperationalIssue.objects.using(conf.current().database).filter(pk=pk).first()
         if issue is None:
-            raise CommandError(f"There is no issue {pk}. `manage.py issues list --status all` lists them.", returncode=1)
+            raise CommandError(
+                f"There is no issue {pk}. `manage.py issues list --status all` lists them.", returncode=1
+            )
         return issue
 
     def _changed(self, what: str, count: int) -> int:
@@ -236,5 +266,7 @@ class Command(BaseCommand):
 
 def _whole(issue: OperationalIssue) -> dict[str, Any]:
     fields = {field.name: getattr(issue, field.attname) for field in issue._meta.concrete_fields}
-    latest = issue.occurrences.all()[:20].values("occurred_at", "kind", "task_id", "attempt", "worker", "queue", "args", "kwargs", "outcome")
+    latest = issue.occurrences.all()[:20].values(
+        "occurred_at", "kind", "task_id", "attempt", "worker", "queue", "args", "kwargs", "outcome"
+    )
     return {**fields, "latest_occurrences": list(latest)}
