@@ -12,6 +12,11 @@ from issue_tracker import conf
 from issue_tracker.event import Event, event_id_of
 from issue_tracker.folding import Folded, fold
 
+TRACEBACK = """Traceback (most recent call last):
+  File "tasks.py", line 5, in download
+ValueError: it broke
+"""
+
 
 def an_event(**values: Any) -> Event:
     """Return a failure; whatever is not given is ordinary, and its own."""
@@ -24,7 +29,7 @@ def an_event(**values: Any) -> Event:
         "name": "ValueError",
         "task": "cinema.tasks.download",
         "error_message": "it broke",
-        "traceback": 'Traceback (most recent call last):\n  File "tasks.py", line 5, in download\nValueError: it broke\n',
+        "traceback": TRACEBACK,
         "exception_type": "ValueError",
         "culprit": "cinema.tasks:download",
         "fingerprint": "f" * 64,

@@ -67,6 +67,8 @@ def _database() -> dict[str, object]:
     return {"ENGINE": f"django.db.backends.{engine}", "NAME": ":memory:" if engine == "sqlite3" else "host"}
 
 
+COLOMBIA_COM_URL = "http://127.0.0.1:9"  # for the demo's models; a test that fetches sets its own server
+
 DATABASES = {"default": _database()}
 
 ISSUE_TRACKER = {

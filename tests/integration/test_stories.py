@@ -25,7 +25,9 @@ def a_recovery(task_id: str, attempt: int, **values: Any) -> Event:
 
 def a_clear(name: str, *, task: str = "", **context: Any) -> Event:
     event_id = event_id_of("clear", name, str(context), object())
-    return an_event(event_id=event_id, kind="cleared", severity="info", name=name, task=task, task_id="", context=context)
+    return an_event(
+        event_id=event_id, kind="cleared", severity="info", name=name, task=task, task_id="", context=context
+    )
 
 
 def a_report(name: str = "No showtimes found", **context: Any) -> Event:
