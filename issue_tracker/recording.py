@@ -145,7 +145,7 @@ def severity_of(failure: Failure) -> str | None:
 
 
 def _event(failure: Failure, severity: str) -> Event:
-    task, name = name_of(failure.task), name_of(failure.name)
+    task, name = name_of(failure.task), name_of(scrub(failure.name))
     message = scrubbed_text_of(failure.message, max_chars=MAX_MESSAGE_CHARACTERS)
     args, kwargs = _shown(failure.args), _shown(failure.kwargs)
     payload, note = _payload(failure, args, kwargs)

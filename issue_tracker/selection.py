@@ -31,9 +31,12 @@ def moment(text: str, *, now: dt.datetime | None = None) -> dt.datetime:
     ago = _AGO.match(text.strip())
     if ago:
         return now - dt.timedelta(seconds=int(ago[1]) * _SECONDS[ago[2]])
-    found = parse_datetime(text)
-    if found is None and (day := parse_date(text)):
-        found = dt.datetime.combine(day, dt.time())
+    try:
+        found = parse_datetime(text)
+        if found is None and (day := parse_date(text)):
+            found = dt.datetime.combine(day, dt.time())
+    except ValueError:  # of the form of a date, but no day of the calendar
+        found = None
     if found is None:
         raise ValueError(f"{text!r} is no time: write 90m, 3h, 2d, 1w, 2026-05-01 or 2026-05-01T10:00.")
     return timezone.make_aware(found) if timezone.is_naive(found) and timezone.is_aware(now) else found
