@@ -1,8 +1,8 @@
 """Events into rows: each death one Occurrence, like occurrences folded into one issue. Right of the seam.
 
-Guarantees, inside the caller's one transaction: idempotent by `event_id`; counts are exact, for the issues are locked while
-they change; one issue per fingerprint takes repeats, for the database holds `open_key` unique. A batch costs a constant
-number of statements, whatever it holds.
+Guarantees, inside the caller's one transaction: idempotent by `event_id`; counts are exact, for the issues are locked
+while they change; one issue per fingerprint takes repeats, for the database holds `open_key` unique. A batch costs a
+constant number of statements, whatever it holds.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import datetime as dt
 import logging
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from django.conf import settings
+from django.db import connections
 from django.db.models import Max
-from django.utils import timezone
 
 from . import conf
 from .event import Event, Kind, Severity
+from .layout import flat_context, moment_of, new_issue, row_of
 from .merging import as_event, better
 from .models import Occurrence, OperationalIssue
 from .signals import announce, issue_opened, issue_returned, issue_unmuted
@@ -31,14 +31,20 @@ if TYPE_CHECKING:
 logger = logging.getLogger("issue_tracker")
 
 MAX_NEW_ISSUES_AN_HOUR: Final = 1_000
-"""Beyond it new fingerprints share one overflow issue: a failure with a random text in its message must not fill the list."""
+"""Beyond it new fingerprints share one overflow issue:
+a failure with a random text in its message must not fill the list.
+"""
 OVERFLOW: Final = "overflow"
 
 WORSENED: Final = ("context", "name", "exception_type")
 _WORST_FIRST: Final = {Severity.ERROR.value: 0, Severity.WARNING.value: 1, Severity.INFO.value: 2}
 
 
-COMPLETED: Final = tuple(name for name in COLUMNS if name not in {"issue_id", "event_id", "release", "outcome", "requeued_as"})
+ROUNDING_SECONDS: Final = 0.001
+"""Databases keep microseconds, and floats a little less."""
+COMPLETED: Final = tuple(
+    name for name in COLUMNS if name not in {"issue_id", "event_id", "release", "outcome", "requeued_as"}
+)
 """What a further report of a death may change in its row."""
 
 
@@ -66,7 +72,10 @@ class _Taker:
 
 
 def fold(events: Sequence[Event], *, using: str, now: dt.datetime) -> Folded:
-    """Store the events of a batch, and tell what became of earlier ones. The caller holds a transaction open on `using`."""
+    """Store the events of a batch, and tell what became of earlier ones.
+
+    The caller holds a transaction open on `using`.
+    """
     folded = Folded()
     for deaths, controls in _parts(events):
         _fold_deaths(deaths, folded, using=using, now=now)
@@ -77,7 +86,9 @@ def fold(events: Sequence[Event], *, using: str, now: dt.datetime) -> Folded:
 
 
 def _parts(events: Sequence[Event]) -> Iterator[tuple[list[Event], list[Event]]]:
-    """Part a batch behind each `cleared`, which tells of what came before it only; a recovery's place doesn't matter."""
+    """Part a batch behind each `cleared`, which tells of what came before it only;
+    a recovery's place doesn't matter.
+    """
     deaths: list[Event] = []
     controls: list[Event] = []
     for event in events:
@@ -108,6 +119,7 @@ def complete(occurrence: Occurrence, event: Event, *, using: str, now: dt.dateti
     A higher rank with another fingerprint moves the occurrence to the issue that it belongs to.
     """
     old = as_event(occurrence)
+    event = replace(event, occurred_at=_known_moment(event, old, now))
     joined = better(event, old) if event.rank != old.rank else better(old, event)
     if joined == old:
         return False
@@ -115,14 +127,22 @@ def complete(occurrence: Occurrence, event: Event, *, using: str, now: dt.dateti
         _move(occurrence, joined, using=using, now=now, folded=folded)
         return True
     issue = occurrence.issue
-    changes = dict(zip(COLUMNS, _row(joined, issue, now), strict=True))
+    changes = dict(zip(COLUMNS, row_of(joined, issue, now), strict=True))
     for name in COMPLETED:
         setattr(occurrence, name, changes[name])
     occurrence.save(using=using, update_fields=COMPLETED)
+    # Read again, locked: other events of this batch, or another drainer, may have changed it.
+    issue = OperationalIssue._base_manager.using(using).select_for_update().get(pk=issue.pk)
     if _WORST_FIRST[joined.severity] < _WORST_FIRST[issue.severity]:
         _worsen(issue, joined)
         issue.save(using=using, update_fields=[*WORSENED, "severity", "kind"])
     return True
+
+
+def _known_moment(event: Event, old: Event, now: dt.datetime) -> float:
+    """Return when a further report says that a death was; what differs by the database's rounding only is the same."""
+    at = moment_of(event, now).timestamp()
+    return old.occurred_at if abs(at - old.occurred_at) < ROUNDING_SECONDS else at
 
 
 def _merged(events: Iterable[Event]) -> dict[str, Event]:
@@ -139,10 +159,14 @@ def _known(unique: dict[str, Event], *, using: str) -> dict[str, Occurrence]:
 
 
 def _takers(events: list[Event], *, using: str, now: dt.datetime) -> list[_Taker]:
-    """Find or make the issue of each event; issues that exist are locked, in the order of their keys, against deadlocks."""
+    """Find or make the issue of each event; issues that exist are locked, in the order of their keys,
+    against deadlocks.
+    """
     window = conf.current().dedup_window
     if not window:
-        return [_Taker(_new_issue(event, None, now, takes_repeats=False), is_new=True, events=[event]) for event in events]
+        return [
+            _Taker(new_issue(event, None, now, takes_repeats=False), is_new=True, events=[event]) for event in events
+        ]
     by_key: dict[str, list[Event]] = defaultdict(list)
     for event in sorted(events, key=lambda event: event.occurred_at):
         by_key[event.fingerprint].append(event)
@@ -157,8 +181,12 @@ def _takers(events: list[Event], *, using: str, now: dt.datetime) -> list[_Taker
     return takers
 
 
-def _spill(by_key: dict[str, list[Event]], current: dict[str, OperationalIssue], *, using: str, now: dt.datetime) -> None:
-    """Put the failures of fingerprints beyond the hour's bound into the one overflow issue, each with its own name kept beside it."""
+def _spill(
+    by_key: dict[str, list[Event]], current: dict[str, OperationalIssue], *, using: str, now: dt.datetime
+) -> None:
+    """Put the failures of fingerprints beyond the hour's bound into the one overflow issue,
+    each with its own name kept beside it.
+    """
     fresh = [key for key in sorted(by_key) if key not in current]
     if not fresh:
         return
@@ -189,18 +217,30 @@ def _spilled(event: Event) -> Event:
 
 
 def _divide(
-    events: list[Event], issue: OperationalIssue | None, earlier: OperationalIssue | None, *, window: dt.timedelta, now: dt.datetime, using: str
+    events: list[Event],
+    issue: OperationalIssue | None,
+    earlier: OperationalIssue | None,
+    *,
+    window: dt.timedelta,
+    now: dt.datetime,
+    using: str,
 ) -> list[_Taker]:
-    """Deal the events of one fingerprint, oldest first, to the issue that takes repeats, and to new ones after each quiet window."""
+    """Deal the events of one fingerprint, oldest first, to the issue that takes repeats,
+    and to new ones after each quiet window.
+    """
     takers = [_Taker(issue, is_new=False)] if issue else []
     for event in events:
-        at = _moment(event, now)
+        at = moment_of(event, now)
         taker = takers[-1] if takers else None
-        if taker is not None and taker.issue.status != OperationalIssue.Status.MUTED and at - taker.issue.last_seen_at > window:
+        if (
+            taker is not None
+            and taker.issue.status != OperationalIssue.Status.MUTED
+            and at - taker.issue.last_seen_at > window
+        ):
             _release(taker, using=using)
             earlier, taker = taker.issue, None
         if taker is None:
-            taker = _Taker(_new_issue(event, _returns_from(earlier, at, window), now), is_new=True)
+            taker = _Taker(new_issue(event, _returns_from(earlier, at, window), now), is_new=True)
             takers.append(taker)
         taker.events.append(event)
         taker.issue.last_seen_at = max(taker.issue.last_seen_at, at)
@@ -230,45 +270,6 @@ def _earlier(keys: list[str], *, using: str) -> dict[str, OperationalIssue]:
     return {issue.fingerprint: issue for issue in table.filter(id__in=ids)} if ids else {}
 
 
-def _new_issue(event: Event, earlier: OperationalIssue | None, now: dt.datetime, *, takes_repeats: bool = True) -> OperationalIssue:
-    at = _moment(event, now)
-    return OperationalIssue(
-        name=event.name,
-        task=event.task,
-        error_message=event.error_message,
-        traceback=event.traceback,
-        context=_flat_context(event),
-        severity=event.severity,
-        kind=event.kind,
-        exception_type=event.exception_type,
-        culprit=event.culprit,
-        fingerprint=event.fingerprint,
-        fingerprint_version=event.fingerprint_version,
-        open_key=event.fingerprint if takes_repeats else None,
-        occurrence_count=0,
-        first_seen_at=at,
-        last_seen_at=at,
-        is_returned=earlier is not None,
-        previous=earlier,
-    )
-
-
-def _flat_context(event: Event) -> dict[str, Any]:
-    """Lay out what a captured issue shows: the run's facts and, beside them, whatever was bound."""
-    facts = {
-        "kind": event.kind,
-        "task_id": event.task_id,
-        "attempt": event.attempt if event.task_id else None,
-        "args": event.args,
-        "kwargs": event.kwargs,
-        "queue": event.queue,
-        "worker": event.worker,
-    }
-    if event.kind == Kind.REPORT:
-        return {**event.context, **({"task_id": event.task_id} if event.task_id else {})}
-    return {**{key: value for key, value in facts.items() if value not in (None, "")}, **event.context}
-
-
 def _store(takers: list[_Taker], folded: Folded, *, using: str, now: dt.datetime) -> None:
     for taker in takers:
         _sum_up(taker, now)
@@ -276,28 +277,36 @@ def _store(takers: list[_Taker], folded: Folded, *, using: str, now: dt.datetime
     made = [taker.issue for taker in takers if taker.is_new]
     _insert_issues(made, using=using)
     folded.opened += made
-    insert_occurrences([_row(event, taker.issue, now) for taker in takers for event in taker.events], using=using)
-    add_to_issues([(taker.issue, len(taker.events)) for taker in takers if not taker.is_new and taker.events], using=using)
+    insert_occurrences([row_of(event, taker.issue, now) for taker in takers for event in taker.events], using=using)
+    add_to_issues(
+        [(taker.issue, len(taker.events)) for taker in takers if not taker.is_new and taker.events], using=using
+    )
     worse = [taker.issue for taker in takers if taker.has_worsened and not taker.is_new]
     OperationalIssue._base_manager.using(using).bulk_update(worse, WORSENED)
 
 
 def _insert_issues(issues: list[OperationalIssue], *, using: str) -> None:
-    """Insert new issues; where two drainers open the same one at once, the unique key refuses ours and the batch is tried again."""
-    for issue in issues:
-        issue.previous_id = issue.previous.pk if issue.previous else None
-    table = OperationalIssue._base_manager.using(using)
-    table.bulk_create(issues, batch_size=500)
-    if any(issue.pk is None for issue in issues):  # MySQL does not return keys of a bulk insert
-        for issue in issues:
-            issue.pk = table.filter(fingerprint=issue.fingerprint).aggregate(latest=Max("id"))["latest"]
+    """Insert new issues, one that returns from another of this batch after it.
+
+    Where two drainers open the same one at once, the unique key refuses ours and the batch is tried again.
+    """
+    while issues:
+        ready = [issue for issue in issues if issue.previous is None or issue.previous.pk is not None]
+        for issue in ready:
+            issue.previous_id = issue.previous.pk if issue.previous else None
+        if connections[using].features.can_return_rows_from_bulk_insert:
+            OperationalIssue._base_manager.using(using).bulk_create(ready, batch_size=500)
+        else:  # MySQL tells the key of a single insert only
+            for issue in ready:
+                issue.save(using=using, force_insert=True)
+        issues = [issue for issue in issues if issue.pk is None]
 
 
 def _sum_up(taker: _Taker, now: dt.datetime) -> None:
     """Bring the issue up to its events; a new one holds its count from the start."""
     issue = taker.issue
     for event in taker.events:
-        at = _moment(event, now)
+        at = moment_of(event, now)
         issue.first_seen_at = min(issue.first_seen_at, at)
         issue.last_seen_at = max(issue.last_seen_at, at)
         if _WORST_FIRST[event.severity] < _WORST_FIRST[issue.severity]:
@@ -322,46 +331,10 @@ def _wake(taker: _Taker, *, using: str) -> None:
     issue.muted_until = issue.muted_until_count = None
 
 
-def _row(event: Event, issue: OperationalIssue, now: dt.datetime) -> tuple[Any, ...]:
-    """Lay an event out in the order of `statements.COLUMNS`."""
-    return (
-        issue.pk,
-        event.event_id,
-        _moment(event, now),
-        event.kind,
-        event.severity,
-        event.task_id,
-        event.attempt,
-        event.worker,
-        event.queue,
-        event.args,
-        event.kwargs,
-        event.context,
-        event.error_message if event.error_message != issue.error_message else "",
-        event.traceback if event.traceback != issue.traceback else "",
-        conf.current().release,
-        event.payload,
-        event.payload_note,
-        event.options,
-        "",
-        "",
-    )
-
-
-def _moment(event: Event, now: dt.datetime) -> dt.datetime:
-    """Return when it happened; a clock that ran ahead is held at now, a senseless time becomes now."""
-    try:
-        at = dt.datetime.fromtimestamp(event.occurred_at, tz=dt.UTC)
-    except (ValueError, OverflowError, OSError):
-        return now
-    if not settings.USE_TZ:
-        at = timezone.make_naive(at)
-    return min(at, now) if event.occurred_at > 0 else now
-
-
 def _move(occurrence: Occurrence, event: Event, *, using: str, now: dt.datetime, folded: Folded) -> None:
     """Take the occurrence out of the issue of the poorer report, which goes when it is left empty, and fold it anew."""
     old = OperationalIssue._base_manager.using(using).select_for_update().get(pk=occurrence.issue_id)
+    kept = {"outcome": occurrence.outcome, "requeued_as": occurrence.requeued_as, "release": occurrence.release}
     occurrence.delete(using=using)
     if old.occurrence_count <= 1:
         old.delete(using=using)
@@ -370,9 +343,10 @@ def _move(occurrence: Occurrence, event: Event, *, using: str, now: dt.datetime,
         add_to_issues([(old, -1)], using=using)
     takers = _takers([event], using=using, now=now)
     _store(takers, folded, using=using, now=now)
+    Occurrence.objects.using(using).filter(event_id=event.event_id).update(**kept)
 
 
 def _worsen(issue: OperationalIssue, event: Event) -> None:
     """Let the worse failure speak for the issue; message and traceback stay, for the occurrences that share them."""
-    issue.severity, issue.kind, issue.context = event.severity, event.kind, _flat_context(event)
+    issue.severity, issue.kind, issue.context = event.severity, event.kind, flat_context(event)
     issue.name, issue.exception_type = event.name, event.exception_type
