@@ -1,8 +1,8 @@
 """The drain: a spool emptied into the database, batch by batch. Right of the seam.
 
-Guarantees: a record is acknowledged only after the commit that stored it, so a kill between the two means a replay, which
-`folding` recognises by its event_id; a record that the database refuses is set aside (quarantine) and stops nobody; a
-database that is away, locked, read-only or not migrated costs nothing but time.
+Guarantees: a record is acknowledged only after the commit that stored it, so a kill between the two means a replay,
+which `folding` recognises by its event_id; a record that the database refuses is set aside (quarantine) and stops
+nobody; a database that is away, locked, read-only or not migrated costs nothing but time.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class Drained:
 def drain(spool: Spool | None = None, *, max_batches: int | None = None) -> Drained:
     """Empty the spool (of this project's database, unless given) as far as it is filled now; returns what was done.
 
-    Does nothing when another process drains this spool. Raises OutageError when the database can't take records, SpoolError
-    when the spool can't be read.
+    Does nothing when another process drains this spool. Raises OutageError when the database can't take records,
+    SpoolError when the spool can't be read.
     """
     spool = spool or current()
     done = Drained()
@@ -193,14 +193,16 @@ def _store(spool: Spool, records: Sequence[Record], done: Drained) -> None:
 
 
 def _store_readable(spool: Spool, pairs: list[tuple[Record, Event]], done: Drained) -> None:
-    """Store in one transaction; where the database refuses the whole, store the halves, down to the one record at fault."""
+    """Store in one transaction; where the database refuses the whole, store the halves,
+    down to the one record at fault.
+    """
     if not pairs:
         return
     try:
         folded = _in_one_transaction([event for _record, event in pairs])
     except OutageError:
         raise
-    except Exception as error:  # noqa: BLE001  whatever a record makes the database or its driver raise is that record's fault
+    except Exception as error:  # whatever a record makes the database or its driver raise is that record's fault
         if len(pairs) == 1:
             if not _takes_rows(conf.current().database):
                 raise OutageError(f"{type(error).__name__}: {error}") from error
@@ -260,7 +262,9 @@ def _number_of(error: BaseException) -> object:
 
 def _takes_rows(using: str) -> bool:
     """Tell whether the database would take an ordinary record now, by storing one and rolling it back."""
-    probe = Event(event_id="probe", kind="report", severity="info", name="probe", task="", fingerprint="probe", occurred_at=1.0)
+    probe = Event(
+        event_id="probe", kind="report", severity="info", name="probe", task="", fingerprint="probe", occurred_at=1.0
+    )
 
     class Undo(Exception):  # noqa: N818  no error: the way out of the transaction
         pass
@@ -277,6 +281,8 @@ def _takes_rows(using: str) -> bool:
 
 
 def _set_aside(spool: Spool, record: Record, reason: str, done: Drained) -> None:
-    logger.error("issue_tracker: record %d can't be stored and was put into quarantine: %s", record.id, reason.partition("\n")[0])
+    logger.error(
+        "issue_tracker: record %d can't be stored and was put into quarantine: %s", record.id, reason.partition("\n")[0]
+    )
     spool.quarantine(record, reason=reason)
     done.quarantined += 1

@@ -1,6 +1,7 @@
 """State changes of issues, written once: the verbs of the QuerySet, which a single issue shares. Right of the seam.
 
-Each verb reads the status and changes it in one statement, so that two people, or a person and a drainer, can't both win.
+Each verb reads the status and changes it in one statement, so that two people, or a person and a drainer, can't both
+win.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ def recurring_condition() -> models.Q:
 
 
 before_reading: list[Callable[[], None]] = []
-"""Called before issues are read through their manager: where this process drains by itself, its own latest come in first."""
+"""Called before issues are read through their manager: where this process drains by itself,
+its own latest come in first.
+"""
 
 
 class IssueQuerySet(models.QuerySet["OperationalIssue"]):
@@ -65,7 +68,9 @@ class IssueQuerySet(models.QuerySet["OperationalIssue"]):
         `by` is the user who did it: with one, the change and the note are kept in Django's LogEntry.
         """
         changes = {"status": "resolved", "resolved_at": now or timezone.now(), "open_key": None} | _UNMUTED
-        return self._change(self.exclude(status="resolved"), changes, by=by, note=note, what="resolved", signal=issue_resolved)
+        return self._change(
+            self.exclude(status="resolved"), changes, by=by, note=note, what="resolved", signal=issue_resolved
+        )
 
     def mute(self, *, until: datetime | None = None, more: int | None = None, by: Any = None, note: str = "") -> int:
         """Mute the open ones, for ever, until a time, or until so many `more` occurrences. Returns how many changed.
@@ -100,7 +105,9 @@ class IssueQuerySet(models.QuerySet["OperationalIssue"]):
     def _change(
         self, those: Self, changes: dict[str, Any], *, by: Any, note: str, what: str, signal: Signal | None = None
     ) -> int:
-        """Change the status in the transaction that reads it, in chunks, so that two people or a drainer can't both win."""
+        """Change the status in the transaction that reads it, in chunks,
+        so that two people or a drainer can't both win.
+        """
         changed = 0
         table = self.model._base_manager.using(self.db)
         ids = list(those.order_by("pk").values_list("pk", flat=True))
@@ -174,7 +181,9 @@ class Verbs(models.Model):
         return self._apply("resolve", by=by, note=note, now=now)
 
     def mute(self, *, until: datetime | None = None, more: int | None = None, by: Any = None, note: str = "") -> bool:
-        """Mute this issue, for ever, until a time, or until so many more occurrences; returns whether anything changed."""
+        """Mute this issue, for ever, until a time, or until so many more occurrences;
+        returns whether anything changed.
+        """
         return self._apply("mute", until=until, more=more, by=by, note=note)
 
     def reopen(self, *, by: Any = None, note: str = "") -> bool:

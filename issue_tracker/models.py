@@ -1,7 +1,7 @@
 """What is stored: OperationalIssue, the group that a person triages, and its Occurrences. Right of the seam.
 
-The first eight fields of OperationalIssue are the seed's, to the letter: `OperationalIssue.objects.create(name=…, task=…,
-error_message=…)` needs no other. State changes are verbs, on an issue and on a QuerySet alike.
+The first eight fields of OperationalIssue are the seed's, to the letter: `OperationalIssue.objects.create(name=…,
+task=…, error_message=…)` needs no other. State changes are verbs, on an issue and on a QuerySet alike.
 """
 
 from __future__ import annotations
@@ -95,7 +95,13 @@ class OperationalIssue(Verbs, models.Model):
     last_seen_at = models.DateTimeField(_("last seen"), default=timezone.now)
     is_returned = models.BooleanField(_("returned"), default=False)
     previous = models.ForeignKey(
-        "self", verbose_name=_("previous issue"), null=True, blank=True, default=None, on_delete=models.SET_NULL, related_name="returns"
+        "self",
+        verbose_name=_("previous issue"),
+        null=True,
+        blank=True,
+        default=None,
+        on_delete=models.SET_NULL,
+        related_name="returns",
     )
     """The issue of the same fingerprint that this one is the return of."""
 
@@ -116,8 +122,8 @@ class OperationalIssue(Verbs, models.Model):
             models.Index(fields=["task"], name="issue_task"),
             models.Index(fields=["severity"], name="issue_severity"),
             models.Index(fields=["status", "-last_seen_at", "-id"], name="issue_status_seen"),
-            # Beyond its order this holds what the admin counts by, so that it never fetches a row to count it: the list's
-            # facets over 20,000 issues take 10 ms instead of 80, and each repeat rewrites the entry anyway.
+            # Beyond its order this holds what the admin counts by, so that it never fetches a row to count it: the
+            # list's facets over 20,000 issues take 10 ms instead of 80, and each repeat rewrites the entry anyway.
             models.Index(
                 fields=[
                     "-last_seen_at",
@@ -163,7 +169,9 @@ class Occurrence(models.Model):
         CLEARED = "cleared", _("Condition cleared")
 
     id = models.BigAutoField(primary_key=True)
-    issue = models.ForeignKey(OperationalIssue, verbose_name=_("issue"), on_delete=models.CASCADE, related_name="occurrences", db_index=False)
+    issue = models.ForeignKey(
+        OperationalIssue, verbose_name=_("issue"), on_delete=models.CASCADE, related_name="occurrences", db_index=False
+    )
     event_id = models.CharField(max_length=64, unique=True, editable=False)
     occurred_at = models.DateTimeField(_("occurred at"))
     kind = models.CharField(_("kind"), max_length=32, choices=Kind)
@@ -222,7 +230,12 @@ class RequeueJob(models.Model):
     created_at = models.DateTimeField(_("started"), auto_now_add=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True, default=None)
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, verbose_name=_("started by"), null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("started by"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
     )
     note = models.CharField(_("note"), max_length=255, blank=True, default="")
     total_count = models.PositiveBigIntegerField(_("to send"), default=0)

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from django.db import models
 
 LOCK_TIMEOUT: Final = "2s"
-"""How long a statement of the drain waits for a lock on PostgreSQL: then it is an outage, and a drainer can end meanwhile."""
+"""How long a statement of the drain waits for a lock on PostgreSQL: then it is an outage,
+and a drainer can end meanwhile.
+"""
 
 
 def begin_with_a_write(model: type[models.Model], *, using: str) -> None:
