@@ -291,7 +291,7 @@ def _insert_issues(issues: list[OperationalIssue], *, using: str) -> None:
     Where two drainers open the same one at once, the unique key refuses ours and the batch is tried again.
     """
     while issues:
-        ready = [issue for issue in issues if issue.previous is None or issue.previous.pk is not None]
+        ready = [issue for issue in issues if issue.previous is None or not issue.previous._state.adding]
         for issue in ready:
             issue.previous_id = issue.previous.pk if issue.previous else None
         if connections[using].features.can_return_rows_from_bulk_insert:
@@ -299,7 +299,7 @@ def _insert_issues(issues: list[OperationalIssue], *, using: str) -> None:
         else:  # MySQL tells the key of a single insert only
             for issue in ready:
                 issue.save(using=using, force_insert=True)
-        issues = [issue for issue in issues if issue.pk is None]
+        issues = [issue for issue in issues if issue._state.adding]
 
 
 def _sum_up(taker: _Taker, now: dt.datetime) -> None:
@@ -338,7 +338,7 @@ def _move(occurrence: Occurrence, event: Event, *, using: str, now: dt.datetime,
     occurrence.delete(using=using)
     if old.occurrence_count <= 1:
         old.delete(using=using)
-        folded.opened = [issue for issue in folded.opened if issue.pk is not None]
+        folded.opened = [issue for issue in folded.opened if issue.pk != occurrence.issue_id]
     else:
         add_to_issues([(old, -1)], using=using)
     takers = _takers([event], using=using, now=now)

@@ -192,3 +192,14 @@ def test_endings_are_announced_after_the_commit() -> None:
         issue_resolved.disconnect(on_resolved)
 
     assert heard == [("recovered", "ValueError"), ("resolved", "No showtimes found")]
+
+
+def test_an_issue_that_a_better_report_empties_in_the_same_batch_is_not_announced() -> None:
+    """What is opened is what is there when the batch has been folded."""
+    lost = an_event(kind="worker_lost", name="WorkerLostError", task_id="t", fingerprint="a" * 64)
+    failed = an_event(task_id="t", fingerprint="b" * 64)
+
+    folded = stored(lost, a_clear("something else"), failed)
+
+    assert folded.opened == [OperationalIssue.objects.get(fingerprint="b" * 64)]
+    assert not OperationalIssue.objects.filter(fingerprint="a" * 64).exists()
