@@ -28,7 +28,7 @@ from .models import OperationalIssue
 from .private_files import create_private_file, prepare_directory
 from .salvage import corrupt_files, put_away, readable_bodies
 from .spool import Record, Spool, current
-from .turns import wait_for_turn
+from .turns import is_deadlock, is_locked, wait_for_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -233,31 +233,12 @@ def _in_one_transaction(events: list[Event]) -> Folded:
         except DataError:
             raise
         except (DatabaseError, InterfaceError) as error:
-            if _is_deadlock(error) and attempt < ATTEMPTS - 1:
+            if is_deadlock(error) and attempt < ATTEMPTS - 1:
                 continue
-            if _is_deadlock(error) or _is_locked(error) or not _takes_rows(using):
+            if is_deadlock(error) or is_locked(error) or not _takes_rows(using):
                 raise OutageError(f"{type(error).__name__}: {error}") from error
             raise
     raise AssertionError("the last attempt returns or raises")
-
-
-def _is_deadlock(error: BaseException) -> bool:
-    """Tell whether the transaction lost against another one, and may win when it is tried again at once."""
-    return _sqlstate_of(error) in {"40001", "40P01"} or _number_of(error) == 1213
-
-
-def _is_locked(error: BaseException) -> bool:
-    """Tell whether somebody holds what the statement needs, for longer than it waited."""
-    return _sqlstate_of(error) == "55P03" or _number_of(error) == 1205 or "database is locked" in str(error)
-
-
-def _sqlstate_of(error: BaseException) -> str:
-    return getattr(error.__cause__, "sqlstate", None) or ""
-
-
-def _number_of(error: BaseException) -> object:
-    cause = error.__cause__
-    return cause.args[0] if cause is not None and cause.args else None
 
 
 def _takes_rows(using: str) -> bool:

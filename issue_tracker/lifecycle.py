@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from django.apps import apps
@@ -16,7 +17,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from .signals import announce, issue_resolved
-from .turns import begin_with_a_write
+from .turns import begin_with_a_write, until_it_wins
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,8 +100,12 @@ class IssueQuerySet(models.QuerySet["OperationalIssue"]):
         """Give each of these its key, unless a newer issue of its fingerprint has it: the unique key decides."""
         table = self.model._base_manager.using(self.db).exclude(status="resolved").exclude(fingerprint="")
         for pk in ids:
-            with contextlib.suppress(IntegrityError), transaction.atomic(using=self.db):
-                table.filter(pk=pk, open_key=None).update(open_key=F("fingerprint"))
+            with contextlib.suppress(IntegrityError):
+                until_it_wins(partial(self._take_key, table.filter(pk=pk, open_key=None)), using=self.db)
+
+    def _take_key(self, issue: models.QuerySet[OperationalIssue]) -> None:
+        with transaction.atomic(using=self.db):
+            issue.update(open_key=F("fingerprint"))
 
     def _change(
         self, those: Self, changes: dict[str, Any], *, by: Any, note: str, what: str, signal: Signal | None = None
@@ -108,21 +113,26 @@ class IssueQuerySet(models.QuerySet["OperationalIssue"]):
         """Change the status in the transaction that reads it, in chunks,
         so that two people or a drainer can't both win.
         """
-        changed = 0
-        table = self.model._base_manager.using(self.db)
         ids = list(those.order_by("pk").values_list("pk", flat=True))
+        text = f"{what}: {note}" if note else what
+        changed = 0
         for start in range(0, len(ids), CHUNK):
-            with transaction.atomic(using=self.db):
-                begin_with_a_write(self.model, using=self.db)
-                still = those.model._base_manager.using(self.db).filter(pk__in=ids[start : start + CHUNK])
-                still = still.exclude(status=changes["status"])
-                won = list(still.select_for_update().order_by("pk").values_list("pk", flat=True))
-                changed += table.filter(pk__in=won).exclude(status=changes["status"]).update(**changes)
-                remember(self.model, won, by=by, text=f"{what}: {note}" if note else what, using=self.db)
-                if signal is not None:
-                    for issue in table.filter(pk__in=won):
-                        announce(signal, issue, using=self.db)
+            some = ids[start : start + CHUNK]
+            changed += until_it_wins(partial(self._change_some, some, changes, by, text, signal), using=self.db)
         return changed
+
+    def _change_some(self, ids: list[int], changes: dict[str, Any], by: Any, text: str, signal: Signal | None) -> int:
+        table = self.model._base_manager.using(self.db)
+        with transaction.atomic(using=self.db):
+            begin_with_a_write(self.model, using=self.db)
+            still = table.filter(pk__in=ids).exclude(status=changes["status"])
+            won = list(still.select_for_update().order_by("pk").values_list("pk", flat=True))
+            table.filter(pk__in=won).update(**changes)
+            remember(self.model, won, by=by, text=text, using=self.db)
+            if signal is not None:
+                for issue in table.filter(pk__in=won):
+                    announce(signal, issue, using=self.db)
+        return len(won)
 
 
 _UNMUTED: dict[str, Any] = {"muted_until": None, "muted_until_count": None}

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from django.db import connections
+from django.db import DatabaseError, connections
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.db import models
+
+    T = TypeVar("T")
 
 LOCK_TIMEOUT: Final = "2s"
 """How long a statement of the drain waits for a lock on PostgreSQL: then it is an outage,
 and a drainer can end meanwhile.
 """
+
+ATTEMPTS: Final = 4
+"""Tries of a transaction that lost against another one."""
 
 
 def begin_with_a_write(model: type[models.Model], *, using: str) -> None:
@@ -32,3 +39,33 @@ def wait_for_turn(model: type[models.Model], *, using: str) -> None:
     if connection.vendor == "postgresql" and len(connection.atomic_blocks) == 1:
         with connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+
+
+def until_it_wins(transaction: Callable[[], T], *, using: str) -> T:
+    """Call what runs one transaction, again where it lost against another one (not inside one of the caller)."""
+    for _attempt in range(ATTEMPTS - 1):
+        try:
+            return transaction()
+        except DatabaseError as error:
+            if connections[using].in_atomic_block or not is_deadlock(error):
+                raise
+    return transaction()
+
+
+def is_deadlock(error: BaseException) -> bool:
+    """Tell whether the transaction lost against another one, and may win when it is tried again at once."""
+    return _sqlstate_of(error) in {"40001", "40P01"} or _number_of(error) == 1213
+
+
+def is_locked(error: BaseException) -> bool:
+    """Tell whether somebody holds what the statement needs, for longer than it waited."""
+    return _sqlstate_of(error) == "55P03" or _number_of(error) == 1205 or "database is locked" in str(error)
+
+
+def _sqlstate_of(error: BaseException) -> str:
+    return getattr(error.__cause__, "sqlstate", None) or ""
+
+
+def _number_of(error: BaseException) -> object:
+    cause = error.__cause__
+    return cause.args[0] if cause is not None and cause.args else None
