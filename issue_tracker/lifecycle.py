@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from django.dispatch import Signal
 
-    from .models import OperationalIssue  # noqa: F401
+    from .models import OperationalIssue
 
 
 RECURRING_AFTER: Final = timedelta(days=1)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import connections
 
-from issue_tracker.drain import drain
+from issue_tracker.drain import OutageError, drain
 from issue_tracker.event import Event, encode
 from issue_tracker.models import Occurrence, OperationalIssue
 from issue_tracker.spool import Spool
@@ -38,7 +39,7 @@ def in_threads(*functions: Callable[[], Any]) -> None:
         try:
             barrier.wait()
             function()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  raised again below
             errors.append(error)
         finally:
             connections.close_all()
@@ -57,14 +58,11 @@ def until_drained(spool: Spool) -> Callable[[], None]:
 
     def run() -> None:
         for _attempt in range(50):
-            try:
+            with suppress(OutageError):
                 drain(spool)
-            except Exception:
-                if _attempt == 49:
-                    raise
-                continue
-            if spool.is_empty():
-                return
+                if spool.is_empty():
+                    return
+        raise AssertionError("not drained after fifty tries")
 
     return run
 
