@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 QUIET_SECONDS: Final = 0.12
 """A mode that nothing was heard of for so long, and that has nothing open, is over."""
-ALONE_QUIET_SECONDS: Final = 1.0
-"""The same for a mode that has its worker for itself: it may be about to end the worker."""
+LONG_QUIET_SECONDS: Final = 1.0
+"""The same for a mode that may be about to end its worker or child, or of which nothing was heard at all."""
 LOST_SECONDS: Final = 6.5
 """A main process tells of a lost child within 4.9 s (measured), or never."""
 
@@ -157,20 +157,28 @@ class _Over:
         if size != self._size:
             self._size, self._changed_at = size, time.monotonic()
             return False
-        if time.monotonic() - self._changed_at < (ALONE_QUIET_SECONDS if self._stage.is_alone else QUIET_SECONDS):
+        notes = self._stage.notes()
+        if not self._is_quiet(QUIET_SECONDS if notes and not self._stage.is_alone else LONG_QUIET_SECONDS):
             return False
         if self._stage.host.queued() and not self._stage.mode.leaves_messages:
             return False
-        return not self._is_open()
+        return not self._is_open(notes)
 
-    def _is_open(self) -> bool:
-        notes = self._stage.notes()
+    def _is_quiet(self, seconds: float) -> bool:
+        return time.monotonic() - self._changed_at >= seconds
+
+    def _is_open(self, notes: list[witness.Note]) -> bool:
         heard = {note.task_id for note in notes}
         if self._stage.mode.task and not heard.issuperset(self._stage.ids) and not self._stage.mode.leaves_messages:
             return True
         open_runs = Counter(n.task_id for n in notes if n.signal in witness.BIRTHS)
-        open_runs -= Counter(n.task_id for n in notes if n.signal in witness.ENDS)
+        open_runs -= Counter(n.task_id for n in notes if self._is_end(n))
         return any(self._runs_on(task_id, notes) for task_id in open_runs)
+
+    def _is_end(self, note: witness.Note) -> bool:
+        """Tell whether a run ended for good: without a state, its process may be about to end, and be told of."""
+        is_sure = note.detail != "None" or note.pid == self._stage.worker.pid or self._stage.pool != "prefork"
+        return note.signal in witness.ENDS and is_sure
 
     def _runs_on(self, task_id: str, notes: list[witness.Note]) -> bool:
         """Tell whether a run without an end may still be told of."""
@@ -180,5 +188,5 @@ class _Over:
         if last != main and any(n.signal in witness.REPORTS and n.pid == main for n in own):
             return False
         if is_running(last):
-            return True
+            return own[-1].signal in witness.BIRTHS or not self._is_quiet(LONG_QUIET_SECONDS)
         return time.monotonic() - self._gone_at.setdefault(last, time.monotonic()) < LOST_SECONDS

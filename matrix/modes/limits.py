@@ -12,7 +12,7 @@ from matrix.mode import ONE_PROCESS, PREFORK, SOLO, THREADS, mode
 
 from .exits import wait
 
-LONG_SECONDS = 1.6
+LONG_SECONDS = 4.0
 """Longer than the limits, and short where there are none."""
 UNLIMITED = (*THREADS, *SOLO)
 
