@@ -11,11 +11,15 @@ import sys
 import time
 import traceback
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import django
 
 from .processes import peak_kib
 from .tasks import fail
+
+if TYPE_CHECKING:
+    from issue_tracker.event import Event
 
 URL = "https://www.colombia.com/cine/theater/{}"
 
@@ -49,7 +53,7 @@ def _fill(event_count: int, fingerprint_count: int) -> None:
         spool.append(encode(_event(number, fingerprint_count, text)), key="", stub=lambda: b"")
 
 
-def _event(number: int, fingerprint_count: int, text: str) -> object:
+def _event(number: int, fingerprint_count: int, text: str) -> Event:
     from issue_tracker.event import Event, event_id_of
     from issue_tracker.fingerprint import VERSION
 

@@ -54,7 +54,9 @@ class Load:
     def remaining(self) -> int:
         """Return how many messages wait or run."""
         with self._redis.pipeline() as pipe:
-            return sum(pipe.llen(QUEUE).hlen("unacked").execute())
+            pipe.llen(QUEUE)
+            pipe.hlen("unacked")
+            return sum(pipe.execute())
 
     def wait(self, task_count: int) -> None:
         """Wait until every task has ended. Raises StuckError."""
