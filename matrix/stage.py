@@ -127,6 +127,13 @@ class Stage:
             timeout_seconds=timeout_seconds,
         )
 
+    def until_accepted(self) -> None:
+        """Wait until the main process knows that the task runs; what it is told before that takes another way."""
+        self.until_running()
+        if self.pool != "solo":  # whose main process answers nobody meanwhile
+            inspect = self.app.control.inspect(timeout=0.3)
+            until(lambda: self.ids[-1] in str(inspect.active()), why=f"{self.mode.id}: the worker knows that it runs")
+
     def until_gone(self, *, timeout_seconds: float = 60) -> None:
         """Wait until the worker's main process has ended."""
         until(lambda: self.worker.exit_code() is not None, why="the worker ends", timeout_seconds=timeout_seconds)

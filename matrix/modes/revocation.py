@@ -40,7 +40,7 @@ def revoked(token: str) -> str:
 
 def _terminate(stage: Stage, **options: object) -> None:
     task_id = stage.send()
-    stage.until_running()
+    stage.until_accepted()
     stage.app.control.revoke(task_id, terminate=True, **options)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from matrix.expectations import NOTHING, told, vanished
 from matrix.mode import POOLS, PREFORK, THREADS, mode
-from tests.processes import descendants_of, send, until
+from tests.processes import descendants_of, send
 
 from .exits import wait
 
@@ -25,21 +25,13 @@ def _signals(*numbers: signal.Signals) -> object:
 
     def play(stage: Stage) -> None:
         stage.send()
-        stage.until_running()
-        _until_accepted(stage)
+        stage.until_accepted()
         for number in numbers:
             send(stage.worker.pid, number)
             wait(0.3)
         stage.until_gone()
 
     return play
-
-
-def _until_accepted(stage: Stage) -> None:
-    """Wait until the main process knows that the task runs: a cold shutdown before that waits for the task."""
-    if stage.pool != "solo":  # whose main process answers nobody meanwhile
-        inspect = stage.app.control.inspect(timeout=0.3)
-        until(lambda: stage.token in str(inspect.active()), why="the worker knows that the task runs")
 
 
 @mode("24a", "warm shutdown while it runs", alone=POOLS, play=_signals(signal.SIGTERM), max_seconds=15, is_listed=True)
