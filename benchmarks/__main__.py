@@ -1,4 +1,4 @@
-"""Measures what the command line names and writes docs/benchmarks.md."""
+"""Measures what the command line names; with --write the tables go into docs/benchmarks.md."""
 
 from __future__ import annotations
 

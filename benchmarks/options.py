@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 from .contenders import BARE, BY_NAME, Contender
 
-MEASUREMENTS = ("cpu", "latency", "drain", "visible", "memory", "instructions")
+USUAL = ("cpu", "latency", "drain", "visible", "memory")
+ON_DEMAND = ("instructions",)
+"""Slow, and not about what a user pays: only when named."""
+MEASUREMENTS = (*USUAL, *ON_DEMAND)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +35,7 @@ def parse(arguments: list[str]) -> Options:
     """Read the command line; ends the process with a message when it is wrong."""
     given = _parser().parse_args(arguments)
     return Options(
-        measurements=tuple(given.measurement) or MEASUREMENTS,
+        measurements=tuple(given.measurement) or USUAL,
         pairs=given.pairs,
         tasks=given.tasks,
         events=given.events,
@@ -47,7 +50,7 @@ def parse(arguments: list[str]) -> Options:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("measurement", nargs="*", choices=[*MEASUREMENTS, []], help="what to measure; default: all")
+    parser.add_argument("measurement", nargs="*", choices=[*MEASUREMENTS, []], help=f"default: {' '.join(USUAL)}")
     parser.add_argument("--pairs", type=int, default=5, help="rounds; every contender runs once in each (default 5)")
     parser.add_argument("--tasks", type=int, default=4000, help="tasks a run (default 4000)")
     parser.add_argument("--events", type=int, default=100_000, help="events for the drain (default 100000)")
