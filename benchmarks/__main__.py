@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from . import cpu, drain_rate, instructions, latency, memory, options, visible
@@ -20,6 +21,7 @@ MEASURES = {
 def main() -> None:
     """Run the chosen measurements one after the other."""
     chosen = options.parse(sys.argv[1:])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of the blocks that end servers and workers
     with bench(chosen) as running:
         for name in chosen.measurements:
             MEASURES[name](running)
