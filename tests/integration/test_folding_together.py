@@ -14,6 +14,7 @@ from issue_tracker.event import Event, encode
 from issue_tracker.models import Occurrence, OperationalIssue
 from issue_tracker.spool import Spool
 from tests.events import an_event
+from tests.processes import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,18 +54,15 @@ def in_threads(*functions: Callable[[], Any]) -> None:
         raise errors[0]
 
 
-def until_drained(spool: Spool) -> Callable[[], None]:
+def until_drained(spool: Spool) -> Callable[[], object]:
     """Drain a spool to its end, trying again as a drainer does."""
 
-    def run() -> None:
-        for _attempt in range(50):
-            with suppress(OutageError):
-                drain(spool)
-                if spool.is_empty():
-                    return
-        raise AssertionError("not drained after fifty tries")
+    def is_drained() -> bool:
+        with suppress(OutageError):
+            drain(spool)
+        return spool.is_empty()
 
-    return run
+    return lambda: until(is_drained, why="the spool is drained", timeout_seconds=60)
 
 
 def assert_exact(expected: dict[str, int]) -> None:
