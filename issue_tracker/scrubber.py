@@ -57,7 +57,7 @@ def verdict_on(key: str) -> Verdict:
 
 def scrub(text: str) -> str:
     """Replace each secret in a text by MASK. About 60 ns a character when new, 0.2 µs in all when seen before."""
-    if len(text) <= MAX_CACHED_CHARACTERS:
+    if len(text) <= MAX_CACHED_CHARACTERS and _FRAME not in text:
         return _scrubbed_part(text) if _is_small(text) else _masked(text)
     whole = _masked_where(text, list(spans_of_pem(text))) if PEM_BEGIN in text else text
     whole = _without_host_patterns(whole)
