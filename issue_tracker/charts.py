@@ -137,12 +137,12 @@ def when(start: datetime, *, is_hourly: bool) -> str:
 
 
 def sparkline(counts: Sequence[int]) -> str:
-    """Return the path of bars for a drawing of 4 units a bucket and 20 high; the tallest fills it, each can be seen."""
+    """Return the strokes of bars, 4 units a bucket in a drawing 20 high; the tallest fills it, each can be seen."""
     peak = max(counts, default=0)
     if not peak:
         return ""
     heights = [max(2, round(18 * count / peak)) if count else 0 for count in counts]
-    return "".join(f"M{n * 4} 20v-{height}h3v{height}z" for n, height in enumerate(heights) if height)
+    return "".join(f"M{n * 4 + 2} 20v-{height}" for n, height in enumerate(heights) if height)
 
 
 def _stack(counts: Counter[str], peak: int) -> tuple[Piece, ...]:

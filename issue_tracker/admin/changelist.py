@@ -132,7 +132,9 @@ class IssueChangeList(ChangeList):
             .annotate(n=Count("pk"))
         )
         drawn = charts.chart(rows, start, end, is_fitted=True)
-        return replace(drawn, bars=tuple(replace(bar, query=self._bar_query(bar)) for bar in drawn.bars))
+        return replace(
+            drawn, bars=tuple(replace(bar, query=self._bar_query(bar, is_hourly=drawn.is_hourly)) for bar in drawn.bars)
+        )
 
     def busiest_tasks(self, limit: int) -> list[tuple[str, int]]:
         """Return the tasks with most issues in the chosen view, with their counts."""
@@ -158,10 +160,11 @@ class IssueChangeList(ChangeList):
         """Return what a form of this page must carry along: all parameters of the address but those it sets itself."""
         return [(name, value) for name, values in self.filter_params.items() if name not in without for value in values]
 
-    def _bar_query(self, bar: charts.Bar) -> str:
+    def _bar_query(self, bar: charts.Bar, *, is_hourly: bool) -> str:
         prefix = "last_seen_at__"
-        moments = {f"{prefix}since": iso(bar.start), f"{prefix}until": iso(bar.end)}
-        return self.get_query_string(moments, remove=[prefix])
+        day = timezone.localtime(bar.start).date().isoformat()
+        since, until = (iso(bar.start), iso(bar.end)) if is_hourly else (day, day)
+        return self.get_query_string({f"{prefix}since": since, f"{prefix}until": until}, remove=[prefix])
 
     @cached_property
     def _in_range(self) -> QuerySet[OperationalIssue]:

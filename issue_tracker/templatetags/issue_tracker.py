@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from django import template
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join, json_script
+from django.utils.safestring import mark_safe
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -80,6 +81,37 @@ def sparkline(counts: Sequence[int]) -> SafeString | str:
         days * 4,
         label,
         path,
+    )
+
+
+@register.filter
+def breakable(name: str) -> SafeString:
+    """Let a long dotted name wrap after its dots."""
+    return format_html_join(mark_safe("<wbr>"), "{}", ((part,) for part in str(name).replace(".", ".\0").split("\0")))
+
+
+@register.simple_tag
+def script_words() -> SafeString:
+    """Hand the words that the script shows over to it, in the reader's language."""
+    return json_script(
+        {
+            "copy": _("Copy"),
+            "copied": _("Copied"),
+            "failed": _("Could not copy"),
+            "keys": _("Keyboard"),
+            "close": _("Close"),
+            "down": _("next issue"),
+            "up": _("previous issue"),
+            "open": _("open it"),
+            "select": _("select it"),
+            "resolve": _("resolve it, or the selected ones"),
+            "reopen": _("resolve or reopen"),
+            "older": _("older occurrence"),
+            "newer": _("newer occurrence"),
+            "list": _("back to the list"),
+            "help": _("these keys"),
+        },
+        "it-words",
     )
 
 

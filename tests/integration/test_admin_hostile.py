@@ -110,7 +110,7 @@ def pages(client: Client, issue: OperationalIssue) -> dict[str, str]:
 @pytest.fixture
 def harmless(admin_client: Client) -> dict[str, Shape]:
     """The shapes of all pages with plain words, and then nothing in the database again."""
-    shapes = {name: Shape(html) for name, html in pages(admin_client, record("plain words: 'x' 1 # y")).items()}
+    shapes = {name: Shape(html) for name, html in pages(admin_client, record("plain.words: 'x' 1 # y")).items()}
     OperationalIssue.objects.all().delete()
     RequeueJob.objects.all().delete()
     return shapes

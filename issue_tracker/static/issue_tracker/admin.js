@@ -3,56 +3,7 @@ document.addEventListener("DOMContentLoaded", () => {
   "use strict";
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const one = (selector, root = document) => root.querySelector(selector);
-  const words = document.documentElement.lang.startsWith("es")
-    ? { copy: "Copiar", copied: "Copiado", failed: "No se pudo copiar", keys: "Teclado", close: "Cerrar", down: "siguiente", up: "anterior", open: "abrir", select: "seleccionar", resolve: "resolver", reopen: "resolver o reabrir", newer: "ocurrencia más reciente", older: "ocurrencia más antigua", list: "volver a la lista", help: "esta ayuda" }
-    : { copy: "Copy", copied: "Copied", failed: "Could not copy", keys: "Keyboard", close: "Close", down: "next", up: "previous", open: "open", select: "select", resolve: "resolve", reopen: "resolve or reopen", newer: "newer occurrence", older: "older occurrence", list: "back to the list", help: "this help" };
-
-  const copy = async (text) => {
-    if (navigator.clipboard) return navigator.clipboard.writeText(await text);
-    const area = document.body.appendChild(document.createElement("textarea"));
-    area.value = await text;
-    area.select();
-    const done = document.execCommand("copy");
-    area.remove();
-    if (!done) throw new Error("refused");
-  };
-  const tell = (element, promise) => {
-    const label = element.textContent;
-    promise.then(() => words.copied, () => words.failed).then((text) => {
-      element.textContent = text;
-      setTimeout(() => { element.textContent = label; }, 1500);
-    });
-  };
-  for (const block of all("[data-it=copyable]")) {
-    const wrap = document.createElement("div");
-    const button = document.createElement("button");
-    wrap.className = "it-copyable";
-    button.type = "button";
-    button.className = "it-copy";
-    button.textContent = words.copy;
-    button.addEventListener("click", () => tell(button, copy(block.textContent)));
-    block.replaceWith(wrap);
-    wrap.append(block, button);
-    block.tabIndex = 0;
-  }
-  for (const link of all("[data-it=copy-from]")) {
-    link.addEventListener("click", (event) => {
-      event.preventDefault();
-      tell(link, copy(fetch(link.href).then((answer) => answer.ok ? answer.text() : Promise.reject(answer.status))));
-    });
-  }
-
-  for (const bar of all("[data-it=frames]")) {
-    const frames = all(".it-frame, .it-run", bar.parentElement);
-    bar.hidden = false;
-    bar.addEventListener("click", (event) => {
-      const choice = event.target.dataset.itFrames;
-      for (const frame of choice ? frames : []) frame.open = choice === "all" || (choice === "own" && frame.matches(".it-own"));
-    });
-  }
-  document.addEventListener("click", (event) => {
-    for (const menu of all(".it-menu[open]")) if (!menu.contains(event.target)) menu.open = false;
-  });
+  const words = JSON.parse(one("#it-words")?.textContent || "{}");
 
   const refresh = one("[data-it=refresh]");
   if (refresh) {
