@@ -18,13 +18,13 @@ def on_failure(
 
 
 @task_retry.connect
-def on_retry(sender: Any, request: Any, reason: BaseException, einfo: Any, **_rest: object) -> None:
-    """Keep a retry."""
+def on_retry(sender: Any, request: Any, einfo: Any, reason: BaseException | None = None, **_rest: object) -> None:
+    """Keep a retry; Celery names no reason when a shutdown cut the run short."""
     context = {"task_id": request.id, "args": request.args, "kwargs": request.kwargs}
     _insert(sender.name, reason, str(einfo), context, "warning")
 
 
-def _insert(task: str, exception: BaseException, traceback: str, context: dict[str, Any], severity: str) -> None:
+def _insert(task: str, exception: BaseException | None, traceback: str, context: dict[str, Any], severity: str) -> None:
     Failure.objects.create(
         name=type(exception).__name__,
         task=task,
