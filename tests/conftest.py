@@ -12,6 +12,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 from django.db import connections
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
     from pytest_django.fixtures import SettingsWrapper
+
+# A timing belongs in a benchmark: on a busy machine any example may take long, and data may come slowly.
+hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("tests")
 
 ACCEPTANCE = Path(__file__).parent / "acceptance"
 
