@@ -180,7 +180,15 @@ def on_task_revoked(
 
 
 @harmless
-def on_task_unknown(*, message: Any = None, name: Any = None, id: Any = None, exc: Any = None, **_rest: Any) -> None:  # noqa: A002  Celery's name
+def on_task_unknown(
+    *,
+    sender: Any,
+    message: Any = None,
+    name: Any = None,
+    id: Any = None,  # noqa: A002  Celery's name
+    exc: Any = None,
+    **_rest: Any,
+) -> None:
     """Record a message for a task that this worker doesn't know; Celery deletes it."""
     failure = failure_of_message(
         message, kind=Kind.UNKNOWN_TASK, error=None, name="Unknown task", task=str(name), task_id=str(id)
@@ -189,6 +197,7 @@ def on_task_unknown(*, message: Any = None, name: Any = None, id: Any = None, ex
         replace(
             failure,
             message=f"Received a message for {name}, which this worker doesn't know. The message was deleted.",
+            worker=_worker_of(sender),
             exception_type="celery.exceptions.NotRegistered",
             traceback=format_exception(exc) if isinstance(exc, BaseException) else "",
         )
@@ -196,13 +205,16 @@ def on_task_unknown(*, message: Any = None, name: Any = None, id: Any = None, ex
 
 
 @harmless
-def on_task_rejected(*, message: Any = None, exc: Any = None, **_rest: Any) -> None:
+def on_task_rejected(*, sender: Any, message: Any = None, exc: Any = None, **_rest: Any) -> None:
     """Record a message that Celery refused: a content type that is not accepted, bad headers, no task headers."""
     kind = Kind.UNDECODABLE if exc is not None and "Content" in type(exc).__name__ else Kind.REJECTED
     failure = failure_of_message(message, kind=kind, error=exc)
     record(
         replace(
-            failure, severity=Severity.ERROR, traceback=format_exception(exc) if isinstance(exc, BaseException) else ""
+            failure,
+            severity=Severity.ERROR,
+            worker=_worker_of(sender),
+            traceback=format_exception(exc) if isinstance(exc, BaseException) else "",
         )
     )
 
@@ -231,7 +243,8 @@ def on_task_postrun(
     failure = _ending(known, state, rest.get("retval"), leaving, task)
     if failure is not None:
         record(failure)
-    _check_the_end(known)
+    if not task.request.is_eager:  # which runs in whatever transaction its caller has open
+        _check_the_end(known)
     end(task, task_id)
 
 
@@ -280,6 +293,11 @@ def _failure(request: Request, described: Described | None, *, kind: Kind, **mor
         options=request.options,
         **more,
     )
+
+
+def _worker_of(consumer: Any) -> str:
+    """Return the name of the worker whose consumer sent a signal of a message: such a message never had a request."""
+    return str(getattr(consumer, "hostname", None) or "")
 
 
 def _records_attempt(task: Any, attempt: int) -> bool:
