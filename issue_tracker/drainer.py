@@ -100,11 +100,12 @@ class Drainer:
         lock = inode_of(lock_path(self.spool))
         while inode_of(lock_path(self.spool)) == lock:
             self._look_for_vanished()
+            is_told = self._is_told()  # before the drain, so that what a run records as its last is drained
             stamp = self.spool.stamp()
             is_new = stamp != drained
             if is_new:
                 drained = stamp if self._drain() else None
-            if self._may_end(is_drained=drained is not None):
+            if time.monotonic() >= self.ends_at or (is_told and drained is not None):
                 return
             self._rest(GATHER_SECONDS if is_new and drained else POLL_SECONDS)
 
@@ -158,11 +159,11 @@ class Drainer:
             self.next_sweep_at = 0.0
         return self.ends_at != math.inf
 
-    def _may_end(self, *, is_drained: bool) -> bool:
+    def _is_told(self) -> bool:
+        """Tell whether this drainer is ending and every run that its worker left behind is in the spool."""
         if not self._is_ending():
             return False
-        is_sure = not self.is_orphan or (self.next_sweep_at > 0 and not self.sweep.is_waiting())
-        return time.monotonic() >= self.ends_at or (is_drained and is_sure)
+        return not self.is_orphan or (self.next_sweep_at > 0 and not self.sweep.is_waiting())
 
 
 class DrainerStep(bootsteps.Step):

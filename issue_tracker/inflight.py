@@ -143,6 +143,11 @@ def lost(directory: Path) -> list[tuple[Path, list[Run]]]:
     ]
 
 
+def unfinished(directory: Path) -> list[Path]:
+    """Return the files of other processes, gone or not, that hold a run which has not ended."""
+    return [path for path in _files(directory, "*.slots") if any(not run.is_finished for run in _runs(path))]
+
+
 def forget(path: Path) -> None:
     """Remove a file that `lost` returned."""
     with suppress(OSError):

@@ -51,8 +51,11 @@ class Sweep:
         return count
 
     def is_waiting(self) -> bool:
-        """Tell whether a death was noticed that is not recorded yet."""
-        return any(path not in self.reported for path in self.noticed)
+        """Tell whether a run is not recorded yet whose process is gone, or may be at any moment.
+
+        The kernel kills the children of a killed worker, but later than the worker: so one that lives is waited for.
+        """
+        return any(path not in self.reported for path in inflight.unfinished(slots_directory()))
 
 
 def record_lost(run: inflight.Run) -> None:
