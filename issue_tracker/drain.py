@@ -237,7 +237,9 @@ def _in_one_transaction(events: list[Event]) -> Folded:
                 continue
             if is_deadlock(error) or is_locked(error) or not _takes_rows(using):
                 raise OutageError(f"{type(error).__name__}: {error}") from error
-            raise
+            if attempt:
+                raise
+            # Once more: it may have been the connection, dropped by a restart, and no fault of these records.
     raise AssertionError("the last attempt returns or raises")
 
 

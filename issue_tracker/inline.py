@@ -138,8 +138,24 @@ def _on_request_started(**_kwargs: object) -> None:
 
 
 def _on_request_finished(**_kwargs: object) -> None:
+    was_open = _has_connection()
     drain_pending()
+    if not was_open:
+        _close_own()
     context.forget()
+
+
+def _has_connection() -> bool:
+    alias = conf.current().database
+    return any(one.alias == alias and one.connection is not None for one in connections.all(initialized_only=True))
+
+
+def _close_own() -> None:
+    """Close the connection that the drain opened after Django had closed the request's: this thread may end here."""
+    for connection in connections.all(initialized_only=True):
+        if connection.alias == conf.current().database and not connection.in_atomic_block:
+            with suppress(Exception):
+                connection.close()
 
 
 def _begin_anew_in_child() -> None:
