@@ -21,7 +21,7 @@ from celery.exceptions import (
     WorkerLostError,
 )
 
-from . import conf
+from . import conf, frame_locals
 from .event import Kind, Severity
 from .guard import harmless
 from .messages import failure_of_message
@@ -83,6 +83,7 @@ def on_task_failure(
             traceback=text,
             culprit=culprit_of(original) or culprit_of_text(text),
             severity=Severity.INFO if _is_expected(sender, original) else "",
+            context=frame_locals.context_of(original),
             **({"message": message(original)} if message else {}),
             grouping_message="" if isinstance(exception, MaxRetriesExceededError | WorkerLostError) else None,
         )
@@ -113,6 +114,7 @@ def on_task_retry(*, sender: Any, request: Any = None, reason: Any = None, einfo
             kind=Kind.RETRY,
             traceback=text,
             culprit=(culprit_of(cause) if has_cause else "") or culprit_of(reason) or culprit_of_text(text),
+            context=frame_locals.context_of(cause if has_cause else reason),
             grouping_type="" if has_cause else GIVEN_UP,
             grouping_message=None if has_cause else "",
         )

@@ -129,6 +129,8 @@ class Settings:
     """Further regular expressions whose matches are masked in any text."""
     severities: dict[str, str | None] = _key({}, _severities)
     """Severity by kind, instead of the default; None leaves that kind unrecorded."""
+    capture_locals: bool = _key(False, _flag)
+    """Keep the local variables of the project's own frames, scrubbed and bounded as arguments are."""
 
 
 KEYS: Final[dict[str, Field[Any]]] = {f.name.upper(): f for f in fields(Settings)}

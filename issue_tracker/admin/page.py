@@ -304,9 +304,13 @@ def context_of(issue: OperationalIssue, occurrence: Occurrence | None) -> Any:
 
 
 def locals_of(occurrence: Occurrence | None) -> dict[str, list[tuple[str, str]]]:
-    """Return the captured locals by frame ("file:line"): what `context["locals"]` holds, which needs `view_payload`."""
-    by_frame = _mapping(_mapping(occurrence.context if occurrence else None).get("locals"))
-    return {str(frame): [(str(k), str(v)) for k, v in _mapping(values).items()] for frame, values in by_frame.items()}
+    """Return the captured locals by frame ("file:line"), as `frame_locals` left them; they need `view_payload`."""
+    frames = _mapping(occurrence.context if occurrence else None).get("locals")
+    found = [_mapping(frame) for frame in frames] if isinstance(frames, list) else []
+    return {
+        str(frame.get("at")): [(str(name), str(value)) for name, value in _mapping(frame.get("variables")).items()]
+        for frame in found
+    }
 
 
 def as_json(issue: OperationalIssue, occurrence: Occurrence | None, *, with_payload: bool) -> dict[str, Any]:

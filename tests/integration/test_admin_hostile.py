@@ -76,7 +76,7 @@ def record(text: str) -> OperationalIssue:
             queue=short,
             args=[text],
             kwargs={text: text},
-            context={text: text, "locals": {f"{text}:7": {text: text}}},
+            context={text: text, "locals": [{"at": f"{text}:7", "variables": {text: text}}]},
             error_message=text,
             release=short,
             requeued_as=short if n else "",

@@ -36,6 +36,14 @@ def viewer(client: Client) -> Client:
     return _with_permissions(client, "view_operationalissue")
 
 
+@pytest.fixture
+def viewer_of() -> Any:
+    """Make such a visitor in a browser of their own."""
+    from django.test import Client as Browser
+
+    return lambda: _with_permissions(Browser(), "view_operationalissue")
+
+
 def _with_permissions(client: Client, *codenames: str) -> Client:
     user = User.objects.create_user("eve", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
@@ -88,6 +96,19 @@ def test_who_may_view_payload_sees_arguments_and_context(admin_client: Client, i
     assert "bogota" in html
     assert "Avatar" in html
     assert "theater_id" in html
+
+
+def test_captured_locals_are_shown_at_their_frame(
+    admin_client: Client, viewer_of: Any, issue: OperationalIssue
+) -> None:
+    """To who may view payload, and to nobody else."""
+    frames = [{"at": "/srv/cinema/showtimes/colombia_com.py:44", "variables": {"path": "/cine/bogota/colonia"}}]
+    latest = Occurrence.objects.filter(issue=issue)[0]
+    Occurrence.objects.filter(pk=latest.pk).update(context={"locals": frames, "movie_name": "Avatar"})
+
+    html = admin_client.get(page_of(issue)).content.decode()
+    assert "/cine/bogota/colonia" in html.partition('class="it-locals"')[2].partition("</table>")[0]
+    assert "/cine/bogota/colonia" not in viewer_of().get(page_of(issue)).content.decode()
 
 
 @pytest.mark.parametrize("rest", ["change/", "issue.txt", "issue.md", "issue.json", "occurrences/{}/"])
