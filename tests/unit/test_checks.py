@@ -12,6 +12,8 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.test import override_settings
 
+from issue_tracker.spool import current
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -97,8 +99,6 @@ def test_a_spool_directory_that_can_not_be_used_is_named(tmp_path: Path, kind: s
     place = tmp_path / "place"
     if kind == "others may write":
         with override_settings(ISSUE_TRACKER={"SPOOL_DIR": str(place)}):
-            from issue_tracker.spool import current
-
             directory = current().directory
         directory.mkdir(parents=True)
         directory.chmod(0o777)
@@ -107,9 +107,8 @@ def test_a_spool_directory_that_can_not_be_used_is_named(tmp_path: Path, kind: s
     elif kind != "a NUL":
         place.write_text("")
 
-    number, text, hint = only(
-        SPOOL_DIR=f"{place}\0" if kind == "a NUL" else str(place / ("x" * (kind == "below a file")))
-    )
+    chosen = {"a NUL": f"{place}\0", "below a file": f"{place}/deeper"}.get(kind, str(place))
+    number, text, hint = only(SPOOL_DIR=chosen)
 
     assert number == "issue_tracker.E004"
     assert text.startswith("The spool can't be used: ")
@@ -119,15 +118,12 @@ def test_a_spool_directory_that_can_not_be_used_is_named(tmp_path: Path, kind: s
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory away")
 def test_a_spool_directory_of_another_user_is_named(tmp_path: Path) -> None:
     """A worker and a web process that run as different users need a spool each."""
-    from issue_tracker.spool import current
-
     with override_settings(ISSUE_TRACKER={"SPOOL_DIR": str(tmp_path)}):
         directory = current().directory
     directory.mkdir(mode=0o700)
     os.chown(directory, 65_534, 65_534)
 
-    chosen = {"a NUL": f"{place}\0", "below a file": f"{place}/deeper"}.get(kind, str(place))
-    number, text, hint = only(SPOOL_DIR=chosen)
+    number, text, hint = only(SPOOL_DIR=str(tmp_path))
 
     assert (number, "65534" in text, "SPOOL_DIR" in hint) == ("issue_tracker.E004", True, True)
 
