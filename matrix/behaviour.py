@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from .stage import Stage
 
@@ -43,10 +43,14 @@ class Behaviour:
     answer: str = ""
     """What a client got."""
 
-    def differences(self, other: Behaviour) -> list[str]:
-        """Return the fields in which two behaviours differ, each with both values."""
+    def differences(self, other: Behaviour, *, but: Collection[str] = ()) -> list[str]:
+        """Return the fields in which two behaviours differ, each with both values; without those named."""
         mine, others = asdict(self), asdict(other)
-        return [f"{key}: {mine[key]} instead of {others[key]}" for key in mine if mine[key] != others[key]]
+        return [
+            f"{key}: {mine[key]} instead of {others[key]}"
+            for key in mine
+            if mine[key] != others[key] and key not in but
+        ]
 
 
 def of_stage(stage: Stage, *, is_over: bool, exit_codes: Iterable[int | None] = ()) -> Behaviour:

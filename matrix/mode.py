@@ -75,6 +75,8 @@ class Mode:
     """True: a message that stays with the broker or the worker belongs to it."""
     max_seconds: float = 30.0
     """How long it may take to be over, at the most."""
+    varies: tuple[str, ...] = ()
+    """Fields of Behaviour that depend on a race of Celery's own, so that no two runs have to agree on them."""
     is_listed: bool = False
     """True: an entry of the measured list that the totals are compared with; False: found since."""
     lacks: Callable[[], str] | None = None

@@ -147,12 +147,16 @@ def _interference(findings: dict[str, Any]) -> list[str]:
     ours, bare = findings.get(collectors.OURS.name, {}), findings.get(collectors.BARE.name, {})
     lines = []
     for pool, found in ours.items():
-        for mode_id, entry in found.items():
+        for mode_id, entry in ((mode_id, entry) for mode_id, entry in found.items() if mode_id in TABLE):
             without = bare.get(pool, {}).get(mode_id)
             if without and Mark.NOT_PLAYED not in {entry["mark"], without["mark"]}:
-                differences = Behaviour(**entry["behaviour"]).differences(Behaviour(**without["behaviour"]))
+                differences = _differences(TABLE[mode_id], entry, without)
                 lines += [f"{mode_id} on {pool}: {'; '.join(differences)}"] if differences else []
     return lines
+
+
+def _differences(mode: Mode, entry: dict[str, Any], without: dict[str, Any]) -> list[str]:
+    return Behaviour(**entry["behaviour"]).differences(Behaviour(**without["behaviour"]), but=mode.varies)
 
 
 def _reasons(findings: dict[str, Any]) -> str:

@@ -26,6 +26,9 @@ NAMES: Final = (
     "worker_shutting_down", "worker_shutdown", "beat_init",
 )  # fmt: skip
 
+FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+_open: Final[list[int]] = []
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
@@ -50,7 +53,8 @@ class Note:
 
 
 def install(path: str) -> None:
-    """Note all signals of this process, and of those that it forks, in a file."""
+    """Note all signals of this process and its forks in a file, which stays open: a mode may keep us from opening it."""
+    _open.append(os.open(path, FLAGS, 0o600))
     for name in NAMES:
         getattr(signals, name).connect(_Receiver(path, name), weak=False, dispatch_uid=f"matrix.{name}")
 
@@ -104,8 +108,10 @@ def _detail(sent: dict[str, Any]) -> str:
 
 
 def _write(path: str, note: dict[str, Any]) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    line = json.dumps(note).encode() + b"\n"
     try:
-        os.write(descriptor, json.dumps(note).encode() + b"\n")
-    finally:
-        os.close(descriptor)
+        os.write(_open[-1], line)
+    except (IndexError, OSError):
+        with suppress(OSError):  # a mode has closed it, and may have left no way to open it
+            _open.append(os.open(path, FLAGS, 0o600))
+            os.write(_open[-1], line)

@@ -28,6 +28,11 @@ def count_attempt(token: str) -> int:
     return path.stat().st_size
 
 
+def be_accepted() -> None:
+    """Give the main process the time to acknowledge: what dies sooner leaves its message with the broker, or not."""
+    wait(0.3)
+
+
 def wait(seconds: float) -> None:
     """Be busy with nothing, in small steps."""
     deadline = time.monotonic() + seconds
@@ -37,11 +42,13 @@ def wait(seconds: float) -> None:
 
 @mode("07a", "os._exit(1)", vanished(), alone=ONE_PROCESS, is_listed=True)
 def exit_at_once(token: str) -> None:
+    be_accepted()
     os._exit(1)
 
 
 @mode("07b", "SIGKILL of the child", vanished(), alone=ONE_PROCESS, is_listed=True)
 def kill(token: str) -> None:
+    be_accepted()
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -55,6 +62,7 @@ def kill(token: str) -> None:
     is_listed=True,
 )
 def kill_late(token: str) -> None:
+    be_accepted()
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -76,11 +84,13 @@ def kill_and_reject(token: str) -> str:
 
 @mode("07e", "os._exit(0)", vanished(), alone=ONE_PROCESS)
 def exit_in_peace(token: str) -> None:
+    be_accepted()
     os._exit(0)
 
 
 @mode("07f", "os._exit in a thread of the task", vanished(), alone=ONE_PROCESS)
 def thread_exits(token: str) -> None:
+    be_accepted()
     import threading
 
     threading.Thread(target=os._exit, args=(1,)).start()
@@ -89,19 +99,22 @@ def thread_exits(token: str) -> None:
 
 @mode("08a", "segfault (ctypes)", vanished(), alone=ONE_PROCESS)
 def segfault(token: str) -> None:
+    be_accepted()
     ctypes.string_at(0)
 
 
 @mode("08b", "os.abort()", vanished(), alone=ONE_PROCESS)
 def abort(token: str) -> None:
+    be_accepted()
     os.abort()
 
 
 @mode("08c", "recursion in C (the stack overflows)", vanished(), alone=ONE_PROCESS)
 def c_recursion(token: str) -> None:
+    be_accepted()
     sys.setrecursionlimit(10**9)
     tree: Any = []
-    for _ in range(10**7):
+    for _ in range(300_000):
         tree = [tree]
     repr(tree)
 
@@ -128,12 +141,14 @@ def signal_self(token: str) -> str:
 
 @mode("08f", "SIGXCPU to its own process", vanished(), alone=ONE_PROCESS)
 def cpu_limit(token: str) -> None:
+    be_accepted()
     os.kill(os.getpid(), signal.SIGXCPU)
     wait(10)
 
 
 @mode("08g", "forks, and both die", vanished(), alone=ONE_PROCESS)
 def fork_and_die(token: str) -> None:
+    be_accepted()
     os.fork()
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -172,6 +187,7 @@ def stopped_child(token: str) -> None:
 def _kill_from_outside(stage: Stage) -> None:
     stage.send()
     pid = stage.until_running()
+    stage.until_accepted()
     send(pid, signal.SIGKILL)
     assert stage.pool != "prefork" or is_running(stage.worker.pid)  # noqa: S101
 
@@ -190,12 +206,14 @@ def killed_from_outside(token: str) -> None:
 
 @mode("08k", "all file descriptors closed", vanished(), max_seconds=15, **FRESH)
 def close_all(token: str) -> None:
+    be_accepted()
     os.closerange(0, 4096)
     os._exit(1)
 
 
 @mode("08l", "SIGKILL, no result backend", vanished(), alone=ONE_PROCESS, config={"result_backend": None})
 def kill_no_backend(token: str) -> None:
+    be_accepted()
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -211,4 +229,5 @@ def kill_no_backend(token: str) -> None:
     max_seconds=15,
 )
 def kill_backend_down(token: str) -> None:
+    be_accepted()
     os.kill(os.getpid(), signal.SIGKILL)

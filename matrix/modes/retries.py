@@ -11,6 +11,8 @@ from celery.exceptions import Retry
 from matrix.expectations import failed, vanished
 from matrix.mode import ONE_PROCESS, mode
 
+from .exits import be_accepted
+
 SOON_SECONDS = 0.05
 BOUND = {"bind": True}
 RETRIED = ("retry", "failure")
@@ -82,6 +84,7 @@ def retry_by_hand(token: str) -> None:
     "11g",
     "retry with countdown 0, exhausted (max 3)",
     failed("ValueError", shows="in retry_at_once", attempts=4),
+    varies=("states",),
     task_options={**BOUND, "max_retries": 3},
 )
 def retry_at_once(self: Any, token: str) -> None:
@@ -114,5 +117,6 @@ def retry_changed(self: Any, token: str, number: int = 0) -> None:
 )
 def retry_then_killed(self: Any, token: str) -> None:
     if self.request.retries:
+        be_accepted()
         os.kill(os.getpid(), signal.SIGKILL)
     raise self.retry(exc=ValueError(f"broke {token}"), countdown=SOON_SECONDS) from None

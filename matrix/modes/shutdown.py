@@ -28,7 +28,7 @@ def _signals(*numbers: signal.Signals) -> object:
         stage.until_accepted()
         for number in numbers:
             send(stage.worker.pid, number)
-            wait(0.3)
+            stage.app.control.ping(timeout=0.5)  # wakes its loop, which sees a signal only then
         stage.until_gone()
 
     return play
