@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from . import conf
 from .exceptions import is_exception, traceback_of, unwrapped
-from .frames import is_own_code
 from .limits import Limits
+from .own_code import is_own_code
 from .serializer import serialize
 
 MAX_FRAMES: Final = 5

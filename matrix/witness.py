@@ -53,7 +53,7 @@ class Note:
 
 
 def install(path: str) -> None:
-    """Note all signals of this process and its forks in a file, which stays open: a mode may keep us from opening it."""
+    """Note all signals of this process and its forks in a file that stays open: a mode may keep us from opening it."""
     _open.append(os.open(path, FLAGS, 0o600))
     for name in NAMES:
         getattr(signals, name).connect(_Receiver(path, name), weak=False, dispatch_uid=f"matrix.{name}")
