@@ -86,7 +86,7 @@ def _literal(text: str, *types: type) -> Any:
     """
     try:
         found = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return text
     if not isinstance(found, types) or "..." in text:
         return text
