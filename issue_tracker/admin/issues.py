@@ -13,6 +13,7 @@ from django.contrib.admin.views.main import ERROR_FLAG, ORDER_VAR, PAGE_VAR, SEA
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from issue_tracker import conf
 from issue_tracker.admin import actions, cells
 from issue_tracker.admin.changelist import IssueChangeList
 from issue_tracker.admin.filters import ChoiceFilter, DateRangeFilter, TaskFilter, ViewFilter
@@ -137,7 +138,8 @@ class OperationalIssueAdmin(RequeuePages):
         """Say what a deletion takes along in figures: Django would list every single occurrence."""
         issues = list(objs[: MAX_LISTED + 1])
         count = objs.count() if isinstance(objs, QuerySet) else len(objs)
-        occurrences = Occurrence.objects.filter(issue__in=objs).count()
+        using = conf.current().database
+        occurrences = Occurrence.objects.using(using).filter(issue__in=objs).count()
         shown = [str(issue) for issue in issues[:MAX_LISTED]]
         if count > MAX_LISTED:
             shown.append(_("and %(n)s more") % {"n": grouped(count - MAX_LISTED)})

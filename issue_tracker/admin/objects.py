@@ -12,6 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from issue_tracker import conf
 from issue_tracker.admin.facets import edge_of
 from issue_tracker.models import Occurrence, OperationalIssue
 from issue_tracker.templatetags.issue_tracker import ago, grouped
@@ -41,13 +42,14 @@ def open_issues_about(key: str, value: Any) -> QuerySet[OperationalIssue]:
     """
     values = [value, str(value)] if not isinstance(value, str) else [value]
     about = Q(**{f"context__{key}__in": values})
-    latest = Occurrence.objects.order_by("-occurred_at").values_list("occurred_at", flat=True)
+    everything = Occurrence.objects.using(conf.current().database)
+    latest = everything.order_by("-occurred_at").values_list("occurred_at", flat=True)
     edge = next(iter(latest[MAX_LOOKED_AT : MAX_LOOKED_AT + 1]), None)
-    occurrences = _since(Occurrence.objects.filter(issue__status="open"), "occurred_at", edge)
+    occurrences = _since(everything.filter(issue__status="open"), "occurred_at", edge)
     found = (
         occurrences.filter(about | Q(**{f"kwargs__{key}__in": values})).order_by().values_list("issue_id", flat=True)
     )
-    issues = OperationalIssue.objects.open()
+    issues = OperationalIssue.objects.using(conf.current().database).open()
     recorded = _since(issues, "last_seen_at", edge_of(issues)).filter(about).order_by().values_list("pk", flat=True)
     pks = {*found.distinct()[:500], *recorded[:500]}
     return issues.filter(pk__in=pks).order_by("-last_seen_at", "-pk")  # type: ignore[no-any-return]  # the manager's verbs are untyped

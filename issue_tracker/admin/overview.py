@@ -16,11 +16,15 @@ from django.utils.http import urlencode
 
 from issue_tracker import charts
 from issue_tracker.admin.filters import PRESETS
+from issue_tracker.admin.page import occurrences_of
 from issue_tracker.admin.paginator import MAX_COUNTED
-from issue_tracker.models import Occurrence, OperationalIssue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from django.db.models import QuerySet
+
+    from issue_tracker.models import Occurrence, OperationalIssue
 
 WINDOWS: Final = ("1h", "3h", "24h", "3d", "7d")
 """The columns of the matrix, as the list's date filter names them."""
@@ -68,51 +72,48 @@ class Row:
     """Of the busiest task's occurrences, in per cent."""
 
 
-def gather(now: datetime | None = None) -> dict[str, Any]:
-    """Return what the page shows."""
+def gather(issues: QuerySet[OperationalIssue], now: datetime | None = None) -> dict[str, Any]:
+    """Return what the page shows of these issues: all of them, or those that an admin's `get_queryset` leaves."""
     now = now or timezone.now()
-    rows = matrix(now)
+    rows, occurrences = matrix(issues, now), occurrences_of(issues)
     return {
         "windows": [PRESETS[name][1] for name in WINDOWS],
         "matrix": rows[:SHOWN_TASKS],
         "totals": _totals(rows),
         "hidden_tasks": max(0, len(rows) - SHOWN_TASKS),
         "top": _top(rows),
-        "trend": trend(now),
-        "open_count": OperationalIssue.objects.open().order_by()[: MAX_COUNTED + 1].count(),
-        "lists": short_lists(now),
-        "workers": workers(),
+        "trend": trend(occurrences, now),
+        "open_count": issues.filter(status="open").order_by()[: MAX_COUNTED + 1].count(),
+        "lists": short_lists(issues, now),
+        "workers": workers(occurrences),
     }
 
 
-def matrix(now: datetime) -> list[Row]:
+def matrix(issues: QuerySet[OperationalIssue], now: datetime) -> list[Row]:
     """Count the issues of each task that were seen in each window, the busiest of the last day first."""
     counts = {f"seen_{name}": Count("pk", filter=Q(last_seen_at__gte=now - PRESETS[name][0])) for name in WINDOWS}
-    found = (
-        OperationalIssue.objects.filter(last_seen_at__gte=now - PRESETS[WINDOWS[-1]][0])
-        .order_by()
-        .values("task")
-        .annotate(occurrences=Sum("occurrence_count"), **counts)
-        .order_by("-seen_24h", "-seen_7d", "task")[:MAX_TASKS]
-    )
+    lately: Any = issues.filter(last_seen_at__gte=now - PRESETS[WINDOWS[-1]][0]).order_by().values("task")
+    found = lately.annotate(total=Sum("occurrence_count"), **counts).order_by("-seen_24h", "-seen_7d", "task")[
+        :MAX_TASKS
+    ]
     return [
         Row(
             task=row["task"],
             cells=tuple(Cell(count=row[f"seen_{name}"], query=_query(name, row["task"])) for name in WINDOWS),
-            occurrence_count=row["occurrences"],
+            occurrence_count=row["total"],
         )
         for row in found
     ]
 
 
-def trend(now: datetime) -> charts.Chart:
+def trend(occurrences: QuerySet[Occurrence], now: datetime) -> charts.Chart:
     """Draw the occurrences of the last week by severity, or as many of the latest as may be looked at."""
     start = now - WEEK
-    latest = Occurrence.objects.order_by("-occurred_at").values_list("occurred_at", flat=True)
+    latest = occurrences.order_by("-occurred_at").values_list("occurred_at", flat=True)
     edge = next(iter(latest[MAX_CHARTED : MAX_CHARTED + 1]), None)
     start = max(start, edge) if edge else start
     rows = (
-        Occurrence.objects.filter(occurred_at__gte=start)
+        occurrences.filter(occurred_at__gte=start)
         .order_by()
         .annotate(hour=TruncHour("occurred_at", tzinfo=UTC))
         .values_list("hour", "severity")
@@ -121,9 +122,9 @@ def trend(now: datetime) -> charts.Chart:
     return charts.chart(rows, start, now, is_fitted=True)
 
 
-def short_lists(now: datetime) -> dict[str, list[OperationalIssue]]:
+def short_lists(issues: QuerySet[OperationalIssue], now: datetime) -> dict[str, list[OperationalIssue]]:
     """Return the issues that were opened, came back and recovered last; three queries along indexes."""
-    issues = OperationalIssue.objects.only(
+    issues = issues.only(
         "pk", "name", "task", "severity", "status", "occurrence_count", "created_at", "first_seen_at", "last_seen_at"
     )
     lately = issues.filter(created_at__gte=now - WEEK).order_by("-created_at", "-pk")
@@ -135,9 +136,9 @@ def short_lists(now: datetime) -> dict[str, list[OperationalIssue]]:
     }
 
 
-def workers() -> list[str]:
+def workers(occurrences: QuerySet[Occurrence]) -> list[str]:
     """Return the workers of the latest occurrences, by name."""
-    latest = Occurrence.objects.order_by("-occurred_at").values_list("worker", flat=True)[:MAX_WORKERS_FROM]
+    latest = occurrences.order_by("-occurred_at").values_list("worker", flat=True)[:MAX_WORKERS_FROM]
     return sorted(set(latest) - {""})
 
 

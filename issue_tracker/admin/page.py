@@ -99,12 +99,20 @@ class OccurrencePage:
 
 
 def gather(
-    address: QueryDict, issue: OperationalIssue, occurrence: Occurrence | None, *, may_view_payload: bool
+    address: QueryDict,
+    issue: OperationalIssue,
+    occurrence: Occurrence | None,
+    *,
+    issues: QuerySet[OperationalIssue],
+    may_view_payload: bool,
 ) -> dict[str, Any]:
-    """Return the parts of the page by name; the number of queries is constant."""
+    """Return the parts of the page by name; the number of queries is constant.
+
+    Other issues come from `issues`: all of them, or those that an admin's `get_queryset` leaves.
+    """
     message, traceback = own_texts(issue, occurrence)
     occurrences = occurrence_page(issue, before=address.get("before", ""), after=address.get("after", ""))
-    others = related(issue)
+    others = related(issue, issues)
     drawn, said = recurrence_of(issue, occurrences.latest_times, [other.pk for other in others.incident])
     raw = json.dumps(
         as_json(issue, occurrence, with_payload=may_view_payload), indent=2, ensure_ascii=False, default=str
@@ -113,7 +121,7 @@ def gather(
         "occurrence": occurrence,
         "message": block(message, MAX_MESSAGE),
         "traceback": block(traceback, MAX_TRACEBACK),
-        "timeline": timeline(occurrence),
+        "timeline": timeline(occurrence, issues),
         "chart": drawn,
         "chart_label": ngettext("%(n)s in 30 days", "%(n)s in 30 days", drawn.total) % {"n": grouped(drawn.total)},
         "recurrence": said,
@@ -179,7 +187,7 @@ def json_block(value: Any) -> Block | None:
 
 def chosen_occurrence(issue: OperationalIssue, pk: int | None) -> Occurrence | None:
     """Return an occurrence of the issue, the latest by default, with `older_id` and `newer_id` of its neighbours."""
-    same = Occurrence.objects.filter(issue=issue)
+    same = _of_issue(issue)
     older, newer = _around(OuterRef("occurred_at"), OuterRef("pk"))
     rows = same.annotate(
         older_id=Subquery(_of_outer_issue().filter(older).order_by("-occurred_at", "-pk").values("pk")[:1]),
@@ -193,7 +201,7 @@ def occurrence_page(issue: OperationalIssue, *, before: str = "", after: str = "
 
     By keys, not by offset: the last of a million occurrences is as near as the first.
     """
-    rows: Any = Occurrence.objects.filter(issue=issue).annotate(message_head=Left("error_message", 160))
+    rows: Any = _of_issue(issue).annotate(message_head=Left("error_message", 160))
     rows = rows.only("pk", "issue_id", "occurred_at", "kind", "severity", "task_id", "attempt", "worker", "outcome")
     if newer_than := _cursor(after):
         found = list(rows.filter(_around(*newer_than)[1]).order_by("occurred_at", "pk")[: PER_PAGE + 1])
@@ -212,12 +220,12 @@ def occurrence_page(issue: OperationalIssue, *, before: str = "", after: str = "
     )
 
 
-def timeline(occurrence: Occurrence | None) -> list[Occurrence]:
+def timeline(occurrence: Occurrence | None, issues: QuerySet[OperationalIssue]) -> list[Occurrence]:
     """Return the attempts of the occurrence's task id and of the task it was sent again as, oldest first."""
     ids = [name for name in (occurrence.task_id, occurrence.requeued_as) if name] if occurrence else []
     if not ids:
         return []
-    rows = Occurrence.objects.filter(task_id__in=ids).annotate(message_head=Left("error_message", 160))
+    rows = occurrences_of(issues).filter(task_id__in=ids).annotate(message_head=Left("error_message", 160))
     rows = rows.only(
         "pk", "issue_id", "occurred_at", "kind", "severity", "task_id", "attempt", "worker", "outcome", "requeued_as"
     )
@@ -233,9 +241,10 @@ def recurrence_of(
     """
     now = timezone.localtime(now or timezone.now())
     start = now - timedelta(days=recurrence.DAYS - 1)
-    family = OperationalIssue.objects.filter(fingerprint=issue.fingerprint).values("pk")
+    family = OperationalIssue.objects.using(issue._state.db).filter(fingerprint=issue.fingerprint).values("pk")
     counted = (
-        Occurrence.objects.filter(issue__in=family, occurred_at__gte=start - timedelta(days=1))
+        Occurrence.objects.using(issue._state.db)
+        .filter(issue__in=family, occurred_at__gte=start - timedelta(days=1))
         .order_by()
         .annotate(hour=TruncHour("occurred_at", tzinfo=UTC))
         .values_list("hour")
@@ -248,9 +257,9 @@ def recurrence_of(
     return drawn, recurrence.words(replace(found, together_with=tuple(incident)))
 
 
-def related(issue: OperationalIssue) -> Related:
+def related(issue: OperationalIssue, issues: QuerySet[OperationalIssue]) -> Related:
     """Return issues that began in the same minute, and the latest of the same task and of the same exception."""
-    others = OperationalIssue.objects.exclude(pk=issue.pk).only(
+    others = issues.exclude(pk=issue.pk).only(
         "pk",
         "name",
         "task",
@@ -279,10 +288,16 @@ def related(issue: OperationalIssue) -> Related:
 
 def history(issue: OperationalIssue) -> list[LogEntry]:
     """Return who did what to the issue, newest first."""
-    entries = LogEntry.objects.filter(
+    entries = LogEntry.objects.using(issue._state.db).filter(
         content_type=ContentType.objects.get_for_model(OperationalIssue), object_id=str(issue.pk)
     )
     return list(entries.select_related("user").order_by("-action_time", "-pk")[:50])
+
+
+def occurrences_of(issues: QuerySet[OperationalIssue]) -> QuerySet[Occurrence]:
+    """Return the occurrences of these issues; where they are all, without a look at them."""
+    rows = Occurrence.objects.using(issues.db)
+    return rows.filter(issue__in=issues.order_by().values("pk")) if issues.query.where else rows
 
 
 def arguments_of(issue: OperationalIssue, occurrence: Occurrence | None) -> dict[str, Any]:
@@ -340,6 +355,10 @@ def _columns(row: Any, hidden: set[str]) -> dict[str, Any]:
 
 def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _of_issue(issue: OperationalIssue) -> QuerySet[Occurrence]:
+    return Occurrence.objects.using(issue._state.db).filter(issue=issue)
 
 
 def _of_outer_issue() -> QuerySet[Occurrence]:

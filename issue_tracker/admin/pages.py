@@ -17,13 +17,14 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from issue_tracker import charts
+from issue_tracker import charts, conf
 from issue_tracker.admin import actions, collection, frames, overview, page, texts
 from issue_tracker.admin.paginator import shown
 from issue_tracker.models import Occurrence, OperationalIssue
 from issue_tracker.templatetags.issue_tracker import grouped
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
     from django.http import HttpRequest
     from django.urls import URLPattern
 
@@ -66,6 +67,10 @@ class IssuePages(_Base):
             *super().get_urls(),
         ]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OperationalIssue]:
+        """Return the issues of the database that the settings name; a subclass may leave some out, on all pages."""
+        return super().get_queryset(request).using(conf.current().database)
+
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -91,7 +96,7 @@ class IssuePages(_Base):
         """Show which tasks fail, what is new or came back, and how collection is doing."""
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
-        found = overview.gather()
+        found = overview.gather(self.get_queryset(request))
         request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
@@ -184,7 +189,8 @@ class IssuePages(_Base):
     def _parts(
         self, request: HttpRequest, issue: OperationalIssue, occurrence: Occurrence | None, *, may_view_payload: bool
     ) -> dict[str, Any]:
-        parts = page.gather(request.GET, issue, occurrence, may_view_payload=may_view_payload)
+        issues = self.get_queryset(request)
+        parts = page.gather(request.GET, issue, occurrence, issues=issues, may_view_payload=may_view_payload)
         for row in [*parts["occurrences"].rows, *parts["timeline"]]:
             row.url = self.issue_url("occurrence", row.issue_id, row.pk)
         for _title, issues in parts["related_groups"]:

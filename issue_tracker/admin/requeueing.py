@@ -123,7 +123,7 @@ class RequeuePages(IssuePages):
         self._must_requeue(request)
         occurrences = requeue_jobs.sendable([issue])
         if occurrence_pk is not None:
-            occurrences = Occurrence.objects.filter(issue=issue, pk=occurrence_pk)
+            occurrences = Occurrence.objects.using(issue._state.db).filter(issue=issue, pk=occurrence_pk)
             if not occurrences.exists():
                 raise Http404(_("This occurrence is not stored (any more)."))
         back = self.issue_url("change", pk)
