@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from wsgiref.util import setup_testing_defaults
 
+from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest, HttpResponse
-from django.test import Client
 from django.urls import path
 
 if TYPE_CHECKING:
@@ -14,10 +15,15 @@ if TYPE_CHECKING:
 _wanted: list[Callable[[], object]] = []
 
 
-def through_view(wanted: Callable[[], object]) -> int:
-    """Do something inside a view, as a request that a browser made would; returns the status of the answer."""
+def through_view(wanted: Callable[[], object]) -> str:
+    """Do something inside a view, as a server does on a browser's request; returns the status of the answer."""
+    statuses: list[str] = []
+    environ: dict[str, object] = {}
+    setup_testing_defaults(environ)
     _wanted.append(wanted)
-    return int(Client(raise_request_exception=False).get("/").status_code)
+    response = WSGIHandler()(environ, lambda status, _headers: statuses.append(status))  # type: ignore[arg-type]
+    response.close()
+    return statuses[-1]
 
 
 def _view(_request: HttpRequest) -> HttpResponse:
