@@ -33,6 +33,12 @@ PATIENCE_SECONDS = 60.0
 """How long a row may take on a machine that is busy with something else."""
 WORKER = "worker@test"
 Severity = OperationalIssue.Severity
+QUIET_ENDS = (("ignore", "ignored"), ("succeed", "succeeded"), ("retried", "succeeded"))
+LEAVES_NOTHING = ("ignore", "succeed")
+
+
+OWN = "tests.project.tasks."
+LOST = "billiard.exceptions."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,71 +46,50 @@ class Death:
     """A task of `tests.project.tasks` and the one row that it must leave."""
 
     task: str
-    kind: str
-    exception_type: str
+    error: str = f"{OWN}UpstreamError"
+    """The exception's type."""
     shows: tuple[str, ...]
     """What stands in the traceback."""
+    kind: str = Kind.FAILURE
+    severity: str = Severity.ERROR
     args: list[Any] = field(default_factory=list)
     kwargs: dict[str, Any] = field(default_factory=dict)
-    severity: str = Severity.ERROR
 
 
-UPSTREAM_ERROR = "tests.project.tasks.UpstreamError"
 DEATHS = (
+    Death(task="fail", shows=("in fail\n", "UpstreamError: page 7"), args=["page 7"], kwargs={"theater": 7}),
+    Death(task="fail_chained", shows=("KeyError: 'showtimes'", "direct cause", "no showtimes for theater 7"), args=[7]),
     Death(
-        task="fail",
-        kind=Kind.FAILURE,
-        exception_type=UPSTREAM_ERROR,
-        shows=("in fail\n", "UpstreamError: page 7"),
-        args=["page 7"],
-        kwargs={"theater": 7},
+        task="fail_as_declared", error=f"{OWN}ExpectedError", shows=("in fail_as_declared\n",), severity=Severity.INFO
     ),
     Death(
-        task="fail_chained",
-        kind=Kind.FAILURE,
-        exception_type=UPSTREAM_ERROR,
-        shows=("KeyError: 'showtimes'", "direct cause", "no showtimes for theater 7"),
-        args=[7],
-    ),
-    Death(
-        task="fail_as_declared",
-        kind=Kind.FAILURE,
-        exception_type="tests.project.tasks.ExpectedError",
-        shows=("in fail_as_declared\n",),
-        severity=Severity.INFO,
-    ),
-    Death(
-        task="fail_unpicklable",
-        kind=Kind.FAILURE,
-        exception_type="tests.project.tasks.UnpicklableError",
-        shows=("in fail_unpicklable\n",),
-        args=["holds one"],
+        task="fail_unpicklable", error=f"{OWN}UnpicklableError", shows=("in fail_unpicklable\n",), args=["holds one"]
     ),
     Death(
         task="outlive_soft_limit",
-        kind=Kind.SOFT_TIME_LIMIT,
-        exception_type="billiard.exceptions.SoftTimeLimitExceeded",
+        error=f"{LOST}SoftTimeLimitExceeded",
         shows=("in outlive_soft_limit\n",),
+        kind=Kind.SOFT_TIME_LIMIT,
     ),
     Death(
         task="outlive_hard_limit",
-        kind=Kind.TIME_LIMIT,
-        exception_type="billiard.exceptions.TimeLimitExceeded",
+        error=f"{LOST}TimeLimitExceeded",
         shows=("TimeLimitExceeded(1",),
+        kind=Kind.TIME_LIMIT,
     ),
     Death(
         task="kill_own_process",
-        kind=Kind.WORKER_LOST,
-        exception_type="billiard.exceptions.WorkerLostError",
+        error=f"{LOST}WorkerLostError",
         shows=("WorkerLostError",),
+        kind=Kind.WORKER_LOST,
         args=[9],
     ),
-    Death(task="leave", kind=Kind.EXITED, exception_type="SystemExit", shows=("in leave\n", "SystemExit: 4"), args=[4]),
+    Death(task="leave", error="SystemExit", shows=("in leave\n", "SystemExit: 4"), kind=Kind.EXITED, args=[4]),
     Death(
         task="reject",
-        kind=Kind.REJECTED,
-        exception_type="celery.exceptions.Reject",
+        error="celery.exceptions.Reject",
         shows=("in reject\n",),
+        kind=Kind.REJECTED,
         severity=Severity.WARNING,
     ),
 )
@@ -149,11 +134,7 @@ def until_stored(alias: str, task_ids: Iterable[str], *, timeout_seconds: float 
 
 def until_noted(path: Path, count: int) -> list[str]:
     """Wait for so many noted lines, and return them."""
-    until(
-        lambda: len(noted(path)) >= count,
-        why=f"{count} tasks have begun",
-        timeout_seconds=PATIENCE_SECONDS,
-    )
+    until(lambda: len(noted(path)) >= count, why=f"{count} tasks have begun", timeout_seconds=PATIENCE_SECONDS)
     return noted(path)
 
 
@@ -184,7 +165,6 @@ def play(host: workers.Host, worker: workers.Worker, played: Played) -> None:
     for death in DEATHS:
         ids[death.task] = send(death.task, *death.args, **death.kwargs).id
     ids["unknown"] = send("no.such.task", 7, theater=8).id
-    ids["report"] = send("report", "Reported", theater_id=5).id
     ids["rolled back"] = send("report_then_roll_back", "Reported before the rollback").id
     ids["retried"] = send("retry_then_succeed").id
     ids["exhausted"] = send("retry_until_exhausted").id
@@ -195,10 +175,6 @@ def play(host: workers.Host, worker: workers.Worker, played: Played) -> None:
         why="what leaves nothing has run",
         timeout_seconds=PATIENCE_SECONDS,
     )
-
-
-QUIET_ENDS = (("ignore", "ignored"), ("succeed", "succeeded"), ("retried", "succeeded"))
-LEAVES_NOTHING = ("ignore", "succeed")
 
 
 @pytest.fixture(scope="module")
@@ -230,8 +206,8 @@ def test_a_death_is_one_row_with_all_that_is_known(played: Played, death: Death)
     [row] = played.of(death.task)
 
     assert (row.kind, row.severity) == (death.kind, death.severity)
-    assert (row.issue.exception_type, row.issue.task) == (death.exception_type, f"tests.project.tasks.{death.task}")
-    assert row.issue.name == death.exception_type.rpartition(".")[2]
+    assert (row.issue.exception_type, row.issue.task) == (death.error, OWN + death.task)
+    assert row.issue.name == death.error.rpartition(".")[2]
     assert (row.args, row.kwargs) == (death.args, death.kwargs)
     assert (row.worker, row.queue) == (WORKER, "celery")
     for text in death.shows:
@@ -260,7 +236,7 @@ def test_exhausted_retries_are_one_issue(played: Played) -> None:
     ]
     [issue] = {row.issue for row in rows}
     assert (issue.status, issue.severity) == (OperationalIssue.Status.OPEN, Severity.ERROR)
-    assert issue.exception_type == UPSTREAM_ERROR
+    assert issue.exception_type == f"{OWN}UpstreamError"
 
 
 @pytest.mark.parametrize(("sent", "shows"), [("revoked", "before it started"), ("terminated", "while it ran")])
@@ -288,20 +264,12 @@ def test_what_did_not_fail_leaves_nothing(played: Played, sent: str) -> None:
     assert played.of(sent) == []
 
 
-def test_a_report_in_a_task_is_a_row(played: Played) -> None:
-    """What the task said, under the name it gave."""
-    [row] = [row for row in played.rows if row.issue.name == "Reported"]
-
-    assert (row.kind, row.severity, row.issue.task) == (Kind.REPORT, Severity.WARNING, "report")
-    assert row.context["theater_id"] == 5
-
-
 def test_a_report_outlives_the_rollback_round_it(played: Played) -> None:
     """The host's row goes, the report and the failure stay."""
     [said] = [row for row in played.rows if row.issue.name == "Reported before the rollback"]
     [failed] = [row for row in played.of("rolled back") if row.kind == Kind.FAILURE]
 
-    assert said.kind == Kind.REPORT
+    assert (said.kind, said.severity, said.issue.task) == (Kind.REPORT, Severity.WARNING, "report_then_roll_back")
     assert "UpstreamError: rolled back" in failed.issue.traceback
     assert played.groups == []
 
