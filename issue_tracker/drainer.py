@@ -21,12 +21,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from celery import bootsteps, signals
 from django.db import connections
+from django.db.backends.signals import connection_created
 
 from . import inline
 from .complaints import complain
 from .drain import OutageError, drain_batch, drain_lock, drain_reserve, inode_of, lock_path
 from .guard import harmless
 from .spool import SpoolError, current
+from .turns import LOCK_SECONDS
 from .vanished import Sweep
 
 if TYPE_CHECKING:
@@ -232,7 +234,15 @@ def _become_drainer(spool: Spool, parent_pid: int) -> None:
     signal.signal(signal.SIGTERM, drainer.end)
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
     _forget_connections()
+    connection_created.connect(_bound_waits, weak=False)
     drainer.run()
+
+
+def _bound_waits(*, connection: Any, **_kwargs: object) -> None:
+    """Let no statement wait long for a lock: its driver hears no signal meanwhile, so this process could not end."""
+    if connection.vendor == "mysql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}, innodb_lock_wait_timeout = {LOCK_SECONDS}")
 
 
 _inherited: list[Any] = []

@@ -13,10 +13,8 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-LOCK_TIMEOUT: Final = "2s"
-"""How long a statement of the drain waits for a lock on PostgreSQL: then it is an outage,
-and a drainer can end meanwhile.
-"""
+LOCK_SECONDS: Final = 2
+"""How long a statement of the drain waits for a lock on PostgreSQL, and of a drainer on MySQL: then it is an outage."""
 
 ATTEMPTS: Final = 4
 """Tries of a transaction that lost against another one."""
@@ -38,7 +36,7 @@ def wait_for_turn(model: type[models.Model], *, using: str) -> None:
     begin_with_a_write(model, using=using)
     if connection.vendor == "postgresql" and len(connection.atomic_blocks) == 1:
         with connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
 
 
 def until_it_wins(transaction: Callable[[], T], *, using: str) -> T:

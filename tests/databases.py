@@ -230,6 +230,16 @@ def attached(url: str, *, alias: str = "attached") -> Iterator[str]:
         del connections.databases[alias]
 
 
+def address_of(connection: Any) -> str:
+    """Return the address of a connection's database as `DATABASE_URL` wants it, for a process of its own."""
+    chosen = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{chosen['NAME']}"
+    account = chosen["USER"] + (f":{chosen['PASSWORD']}" if chosen["PASSWORD"] else "")
+    scheme = {"postgresql": "postgresql", "mysql": "mysql"}[connection.vendor]
+    return f"{scheme}://{account}@{chosen['HOST']}:{chosen['PORT']}/{chosen['NAME']}"
+
+
 def migrate(url: str) -> None:
     """Run the migrations of the tests' host on a database."""
     command = [sys.executable, "-m", "django", "migrate", "--verbosity", "0"]

@@ -20,6 +20,7 @@ from issue_tracker import context, inline
 from issue_tracker.drain import drain_lock
 from issue_tracker.models import Occurrence, OperationalIssue
 from issue_tracker.spool import current
+from tests.databases import address_of
 from tests.workers import Host
 
 if TYPE_CHECKING:
@@ -271,7 +272,7 @@ def test_an_eager_task_that_rolls_back_leaves_its_report_and_its_failure() -> No
 
 def test_at_exit_a_shell_drains_what_is_left(tmp_path: Path) -> None:
     """What no later safe point came for."""
-    host = Host(directory=tmp_path, broker_url="memory://", database_url=url_of_this_database())
+    host = Host(directory=tmp_path, broker_url="memory://", database_url=address_of(connection))
     code = """
 import issue_tracker
 from django.db import transaction
@@ -294,7 +295,7 @@ print("rows", Occurrence.objects.count())
 
 def test_a_command_that_fails_is_drained_too(tmp_path: Path) -> None:
     """An exception that ends the process ends no record."""
-    host = Host(directory=tmp_path, broker_url="memory://", database_url=url_of_this_database())
+    host = Host(directory=tmp_path, broker_url="memory://", database_url=address_of(connection))
 
     done = host.run(
         "django", "shell", "-c", "import issue_tracker\nissue_tracker.report('Last words')\nraise SystemExit(3)"
@@ -302,16 +303,6 @@ def test_a_command_that_fails_is_drained_too(tmp_path: Path) -> None:
 
     assert done.returncode == 3
     assert list(OperationalIssue.objects.values_list("name", flat=True)) == ["Last words"]
-
-
-def url_of_this_database() -> str:
-    """The address of pytest's own database, for a process of its own."""
-    chosen = connection.settings_dict
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{chosen['NAME']}"
-    scheme = "postgresql" if connection.vendor == "postgresql" else "mysql"
-    account = chosen["USER"] + (f":{chosen['PASSWORD']}" if chosen["PASSWORD"] else "")
-    return f"{scheme}://{account}@{chosen['HOST']}:{chosen['PORT']}/{chosen['NAME']}"
 
 
 REFUSED = {

@@ -1,0 +1,266 @@
+"""The drainer as a process: it serves, waits, outlives its worker for a while, and ends in time whatever hangs."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from django.db import connection
+
+from issue_tracker.drain import drain_lock
+from issue_tracker.event import encode
+from issue_tracker.models import Occurrence, OperationalIssue
+from issue_tracker.runs import slots_directory
+from issue_tracker.spool import current
+from tests import spools
+from tests.databases import address_of
+from tests.events import an_event
+from tests.processes import ROOT, is_running, send, until
+from tests.workers import Host
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from pytest_django.fixtures import SettingsWrapper
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+once = pytest.mark.skipif(connection.vendor != "sqlite", reason="the same on every database: run on SQLite")
+
+WORKER = """
+import os, signal, sys, time
+import django
+django.setup()
+from issue_tracker.drainer import fork_drainer, stop_drainer
+pid = fork_drainer()
+os.write(1, f"{pid}\\n".encode())
+signal.signal(signal.SIGTERM, lambda *_: (stop_drainer(pid, os.getpid()), os._exit(0)))
+while True:
+    time.sleep(60)
+"""
+"""What a worker does with its drainer, and nothing else."""
+
+
+class Worker:
+    """A process that forked a drainer."""
+
+    def __init__(self, host: Host) -> None:
+        command = [sys.executable, "-c", WORKER]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, env=host.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        assert self.process.stdout is not None
+        self.drainer = int(self.process.stdout.readline())
+
+    def end(self) -> None:
+        """Kill whatever is left of both."""
+        for pid in (self.drainer, self.process.pid):
+            send(pid, signal.SIGCONT)
+            send(pid, signal.SIGKILL)
+        self.process.communicate()
+
+
+@pytest.fixture
+def start(tmp_path: Path, settings: SettingsWrapper) -> Iterator[Callable[[], Worker]]:
+    """Start workers on the spool and the database of this test."""
+    host = Host(directory=tmp_path, broker_url="memory://", database_url=address_of(connection))
+    settings.ISSUE_TRACKER = {**settings.ISSUE_TRACKER, "SPOOL_DIR": str(host.spool_dir)}
+    workers: list[Worker] = []
+
+    def start_one() -> Worker:
+        workers.append(Worker(host))
+        return workers[-1]
+
+    yield start_one
+    for worker in workers:
+        worker.end()
+
+
+def put(count: int = 1) -> None:
+    """Append failures to the spool of this test."""
+    for _number in range(count):
+        assert current().append(encode(an_event()), key="k", stub=lambda: b"")
+
+
+def wait_for(count: int, *, timeout_seconds: float = 20) -> None:
+    """Return once so many rows are there."""
+    until(lambda: Occurrence.objects.count() == count, why=f"{count} rows are there", timeout_seconds=timeout_seconds)
+
+
+def wait_for_the_end_of(pid: int, *, timeout_seconds: float = 20) -> None:
+    """Return once a process is gone."""
+    until(lambda: not is_running(pid), why="the drainer has ended", timeout_seconds=timeout_seconds)
+
+
+def has_drainer() -> bool:
+    """Tell whether somebody drains the spool of this test."""
+    with drain_lock(current()) as is_ours:
+        return not is_ours
+
+
+class HeldTable:
+    """Hold the table of the occurrences in a transaction of this connection."""
+
+    def __enter__(self) -> None:
+        self._cursor = connection.cursor()
+        if connection.vendor == "postgresql":
+            self._cursor.execute("BEGIN")
+            self._cursor.execute("LOCK TABLE issue_tracker_occurrence IN ACCESS EXCLUSIVE MODE")
+        else:
+            self._cursor.execute("LOCK TABLES issue_tracker_occurrence WRITE, issue_tracker_operationalissue WRITE")
+
+    def __exit__(self, *_error: object) -> None:
+        self._cursor.execute("ROLLBACK" if connection.vendor == "postgresql" else "UNLOCK TABLES")
+
+
+def is_somebody_waiting() -> bool:
+    query = (
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        if connection.vendor == "postgresql"
+        else "SELECT count(*) FROM information_schema.processlist WHERE state LIKE 'Waiting for table%'"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return bool(cursor.fetchone()[0])
+
+
+@once
+def test_it_drains_what_waits_and_what_comes(start: Callable[[], Worker]) -> None:
+    """Also what was there before it."""
+    put(3)
+    start()
+    wait_for(3)
+
+    put(2)
+
+    wait_for(5)
+    until(lambda: current().is_empty(), why="it is acknowledged")
+
+
+@once
+def test_it_ends_with_its_worker_and_leaves_nothing(start: Callable[[], Worker]) -> None:
+    """What came last is drained before."""
+    worker = start()
+    until(has_drainer, why="it drains")
+    put(700)
+
+    worker.process.send_signal(signal.SIGTERM)
+
+    wait_for_the_end_of(worker.drainer)
+    assert Occurrence.objects.count() == 700
+    assert current().is_empty()
+
+
+@once
+def test_it_outlives_a_killed_worker_until_all_is_told(start: Callable[[], Worker]) -> None:
+    """It drains what is left and ends by itself."""
+    worker = start()
+    until(has_drainer, why="it drains")
+    send(worker.drainer, signal.SIGSTOP)
+    worker.process.kill()
+    put(5)
+    send(worker.drainer, signal.SIGCONT)
+
+    wait_for(5)
+    wait_for_the_end_of(worker.drainer, timeout_seconds=30)
+
+
+@once
+def test_it_tells_what_a_killed_worker_was_running(start: Callable[[], Worker]) -> None:
+    """The slots of processes that are gone."""
+    worker = start()
+    until(has_drainer, why="it drains")
+    code = """
+    from issue_tracker.inflight import Slots
+    slots = Slots(Path(sys.argv[1]))
+    slots.enter({"task": "scrape", "task_id": "id", "attempt": 0, "token": "t", "started_at": 1.0, "args": "(5,)"})
+    os.kill(os.getpid(), signal.SIGKILL)
+    """
+    spools.start(code, slots_directory()).communicate()
+    worker.process.kill()
+
+    wait_for(1, timeout_seconds=30)
+    assert OperationalIssue.objects.get().task == "scrape"
+    wait_for_the_end_of(worker.drainer, timeout_seconds=30)
+
+
+@once
+def test_one_serves_and_the_other_takes_over(start: Callable[[], Worker]) -> None:
+    """Two workers on a node; the drainer of one is killed."""
+    first = start()
+    until(has_drainer, why="the first drains")
+    second = start()
+    put()
+    wait_for(1)
+
+    send(first.drainer, signal.SIGKILL)
+    put()
+
+    wait_for(2)
+    assert is_running(second.drainer)
+
+
+@once
+def test_a_directory_that_can_not_be_used_is_waited_for(start: Callable[[], Worker]) -> None:
+    """The drainer of a worker that was started on a full or wrongly owned disk serves once that is mended."""
+    directory = current().directory
+    directory.mkdir(parents=True)
+    directory.chmod(0o777)
+    worker = start()
+    until(lambda: is_running(worker.drainer), why="it was forked")
+
+    directory.chmod(0o700)
+    put()
+
+    wait_for(1)
+
+
+@once
+def test_a_removed_spool_is_served_again_and_by_one(start: Callable[[], Worker]) -> None:
+    """Its lock went with it: it is taken anew, so that no second drainer comes beside."""
+    worker = start()
+    put()
+    wait_for(1)
+
+    shutil.rmtree(current().directory)
+    put()
+
+    wait_for(2)
+    until(has_drainer, why="it holds the new lock")
+    assert is_running(worker.drainer)
+
+
+@once
+def test_it_goes_on_after_an_outage(start: Callable[[], Worker]) -> None:
+    """Nothing is lost, nothing is set aside."""
+    with connection.schema_editor() as editor:
+        editor.alter_db_table(Occurrence, "issue_tracker_occurrence", "gone")
+    start()
+    put(3)
+    until(lambda: (current().depth(), has_drainer()) == (3, True), why="it tried")
+    with connection.schema_editor() as editor:
+        editor.alter_db_table(Occurrence, "gone", "issue_tracker_occurrence")
+
+    wait_for(3, timeout_seconds=30)
+    assert current().quarantine_count() == 0
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="a file can't be locked away from its readers")
+def test_it_ends_in_time_though_a_query_hangs(start: Callable[[], Worker]) -> None:
+    """A lock on the table, or a frozen server: its worker was told to end, and so was it."""
+    worker = start()
+    put()
+    wait_for(1)
+    with HeldTable():
+        put()
+        until(is_somebody_waiting, why="its query hangs")
+
+        worker.process.send_signal(signal.SIGTERM)
+
+        wait_for_the_end_of(worker.drainer, timeout_seconds=10)
+    assert current().depth() == 1
