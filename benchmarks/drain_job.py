@@ -89,7 +89,7 @@ def _traceback() -> str:
 
 
 def _drain(batch: int) -> Outcome:
-    from issue_tracker import drain
+    from issue_tracker.drain import batches as drain
 
     drain.MAX_BATCH_RECORDS = batch  # type: ignore[misc]  # the question is what other sizes would give
     started_at, cpu = time.perf_counter(), time.process_time()

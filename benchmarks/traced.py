@@ -45,7 +45,7 @@ def tracer(name: str) -> Callable[[int], Any]:
 def _leave_to_drainer() -> None:
     """Do as the children of a worker do, which has a drainer for what they record."""
     if "issue_tracker" in settings.INSTALLED_APPS:
-        from issue_tracker import inline
+        from issue_tracker.drain import inline
 
         inline.leave_to_drainer()
 

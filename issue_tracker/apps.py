@@ -15,7 +15,11 @@ class IssueTrackerConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the receivers, the drain of this process and the drainer of a worker."""
-        from . import capture, checks, conf, crashes, drainer, inline, logs, own_code, publishing, transactions  # noqa: F401  checks registers itself
+        from . import checks, conf, transactions  # noqa: F401  checks registers itself
+        from .capture import crashes, logs, publishing
+        from .capture import receivers as capture
+        from .drain import drainer, inline
+        from .tracebacks import own_code
 
         if conf.current().enabled:
             own_code.own_packages()  # reads installed distributions: now, not in the first failure of each pool process

@@ -14,8 +14,7 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 
 from . import conf
-from .private_files import problem_of
-from .spool import current
+from .spool import current, problem_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,7 +22,7 @@ from .tracebacks import bounded_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .runs import Request
+    from .inflight import Request
 
 MAX_MESSAGE_CHARACTERS: Final = 8_192
 """Of a message, as Sentry's Relay keeps."""

@@ -19,8 +19,8 @@ from celery import current_task
 from . import context as bindings
 from .event import Event, Kind, Severity, event_id_of
 from .guard import harmless
+from .inflight import Request, request_of
 from .recording import MAX_MESSAGE_CHARACTERS, Failure, append, notify_listeners, record
-from .runs import Request, request_of
 from .serializer import name_of, scrubbed_text_of, serialize, text_of
 from .tracebacks import culprit_of, describe, format_exception
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from . import requeue_jobs
+from .requeue import jobs as requeue_jobs
 
 
 @shared_task(name="issue_tracker.requeue", ignore_result=True)

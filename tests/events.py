@@ -9,8 +9,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from issue_tracker import conf
+from issue_tracker.drain.folding import Folded, fold
 from issue_tracker.event import Event, event_id_of
-from issue_tracker.folding import Folded, fold
 
 TRACEBACK = """Traceback (most recent call last):
   File "tasks.py", line 5, in download

@@ -13,15 +13,15 @@ from django.utils.translation import gettext as _
 
 from issue_tracker.admin import page
 from issue_tracker.admin.highlighting import highlighted
-from issue_tracker.frames import sections_of_text
+from issue_tracker.tracebacks import sections_of_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from django.utils.safestring import SafeString
 
-    from issue_tracker.frames import Frame, Section
     from issue_tracker.models import Occurrence, OperationalIssue
+    from issue_tracker.tracebacks import Frame, Section
 
 MAX_FRAMES: Final = 120
 """Frames shown; a captured traceback has 50 per cause at most, one stored by hand may have any number."""

@@ -16,11 +16,11 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from issue_tracker import requeue_jobs
 from issue_tracker.admin.pages import IssuePages
 from issue_tracker.admin.paginator import MAX_COUNTED, shown
 from issue_tracker.models import Occurrence, OperationalIssue, RequeueJob
 from issue_tracker.requeue import MAX_AT_ONCE, policy_of, requeue_all, warnings_of, why_not
+from issue_tracker.requeue import jobs as requeue_jobs
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db import connection
 
-from issue_tracker import drain as drain_module
-from issue_tracker.drain import Drained, drain, drain_batch, drain_lock, drain_reserve, lock_path
+from issue_tracker.drain import Drained, drain, lock_path
+from issue_tracker.drain import batches as drain_module
+from issue_tracker.drain.batches import drain_batch, drain_lock, drain_reserve
 from issue_tracker.event import Event, encode
 from issue_tracker.models import Occurrence, OperationalIssue
 from issue_tracker.spool import Spool, SpoolError

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 from django.db import connection
 
-from issue_tracker.drain import drain_lock
+from issue_tracker.drain.batches import drain_lock
 from issue_tracker.event import encode
+from issue_tracker.inflight.runs import slots_directory
 from issue_tracker.models import Occurrence, OperationalIssue
-from issue_tracker.runs import slots_directory
 from issue_tracker.spool import current
 from tests import spools
 from tests.databases import address_of
@@ -36,7 +36,7 @@ WORKER = """
 import os, signal, sys, time
 import django
 django.setup()
-from issue_tracker.drainer import fork_drainer, stop_drainer
+from issue_tracker.drain.drainer import fork_drainer, stop_drainer
 pid = fork_drainer()
 os.write(1, f"{pid}\\n".encode())
 signal.signal(signal.SIGTERM, lambda *_: (stop_drainer(pid, os.getpid()), os._exit(0)))
@@ -176,7 +176,7 @@ def test_it_tells_what_a_killed_worker_was_running(start: Callable[[], Worker]) 
     worker = start()
     until(has_drainer, why="it drains")
     code = """
-    from issue_tracker.inflight import Slots
+    from issue_tracker.inflight.slots import Slots
     slots = Slots(Path(sys.argv[1]))
     slots.enter({"task": "scrape", "task_id": "id", "attempt": 0, "token": "t", "started_at": 1.0, "args": "(5,)"})
     os.kill(os.getpid(), signal.SIGKILL)

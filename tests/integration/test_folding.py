@@ -12,8 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
 
+from issue_tracker.drain.folding import Folded, fold
 from issue_tracker.event import Event
-from issue_tracker.folding import Folded, fold
 from issue_tracker.models import Occurrence, OperationalIssue
 from issue_tracker.signals import issue_opened, issue_returned
 from tests.events import an_event, stored

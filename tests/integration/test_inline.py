@@ -16,8 +16,9 @@ from django.test import AsyncClient, Client
 from django.urls import path
 
 import issue_tracker
-from issue_tracker import context, inline
-from issue_tracker.drain import drain_lock
+from issue_tracker import context
+from issue_tracker.drain import inline
+from issue_tracker.drain.batches import drain_lock
 from issue_tracker.models import Occurrence, OperationalIssue
 from issue_tracker.spool import current
 from tests.databases import address_of

@@ -12,9 +12,9 @@ from django.db import IntegrityError, connection, models, transaction
 from django.utils import timezone
 
 from issue_tracker import event
+from issue_tracker.drain.statements import COLUMNS, JSON_COLUMNS
+from issue_tracker.drain.stories import CONTROL_KINDS
 from issue_tracker.models import Kind, Occurrence, OperationalIssue
-from issue_tracker.statements import COLUMNS, JSON_COLUMNS
-from issue_tracker.stories import CONTROL_KINDS
 
 if TYPE_CHECKING:
     from pytest_django import DjangoAssertNumQueries

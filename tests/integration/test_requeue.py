@@ -11,10 +11,11 @@ import pytest
 import redis
 from celery import Celery, current_app
 
-from issue_tracker import requeue_jobs
 from issue_tracker.models import Occurrence, OperationalIssue, RequeueJob
-from issue_tracker.requeue import RequeueRefused, policy_of, requeue, requeue_all, warnings_of, why_not
-from issue_tracker.sending import NotSentError
+from issue_tracker.requeue import jobs as requeue_jobs
+from issue_tracker.requeue import policy_of, requeue_all, warnings_of, why_not
+from issue_tracker.requeue.again import RequeueRefused, requeue
+from issue_tracker.requeue.sending import NotSentError
 from tests import brokers
 from tests.events import an_event, stored
 

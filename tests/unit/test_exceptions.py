@@ -12,8 +12,8 @@ from celery.utils.serialization import UnpickleableExceptionWrapper
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issue_tracker.exceptions import MAX_MESSAGE_CHARACTERS, causes_of, describe, message_of, type_name_of
 from issue_tracker.serializer import clean
+from issue_tracker.tracebacks.exceptions import MAX_MESSAGE_CHARACTERS, causes_of, describe, message_of, type_name_of
 
 HERE = __name__
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issue_tracker.formatting import MAX_CHARACTERS, bounded_text, format_exception
-from issue_tracker.frames import sections_of_text
+from issue_tracker.tracebacks import sections_of_text
+from issue_tracker.tracebacks.formatting import MAX_CHARACTERS, bounded_text, format_exception
 from tests.unit.test_tracebacks import boom, raised_by
 
 if TYPE_CHECKING:

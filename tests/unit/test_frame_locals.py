@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from issue_tracker.frame_locals import MAX_CHARACTERS, MAX_FRAMES, MAX_VARIABLES, context_of
+from issue_tracker.tracebacks.frame_locals import MAX_CHARACTERS, MAX_FRAMES, MAX_VARIABLES, context_of
 
 if TYPE_CHECKING:
     from pytest_django.fixtures import SettingsWrapper

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issue_tracker.frames import LINKS, Section, culprit_of_text, frames_of_text, sections_of_text
+from issue_tracker.tracebacks import Section, sections_of_text
+from issue_tracker.tracebacks.frames import LINKS, culprit_of_text, frames_of_text
 
 CHAINED = """Traceback (most recent call last):
   File "/srv/app/cinema/client.py", line 12, in get

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -50,6 +51,14 @@ def busy() -> None:
         os.getpid()
 
 
+def run(guarded: Callable[[], object]) -> None:
+    """Call it and wait: another thread that a signal was given to may get its turn on the processor only later."""
+    guarded()
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        busy()
+
+
 @pytest.mark.parametrize(
     "error", [ValueError, MemoryError, RecursionError, SystemExit, KeyboardInterrupt, GeneratorExit]
 )
@@ -92,7 +101,7 @@ def test_a_signal_waits_for_the_end_and_is_raised_then(handler: None) -> None:
         done.append("recorded")
 
     with pytest.raises(ToldToEndError):
-        record()
+        run(record)
 
     assert done == ["recorded"]
     assert current().reserve.counts() == {}
@@ -108,7 +117,7 @@ def test_a_signal_waits_although_the_function_fails(handler: None) -> None:
         raise ValueError
 
     with pytest.raises(ToldToEndError):
-        broken()
+        run(broken)
 
     assert current().reserve.counts() == {"internal: broken: ValueError": 1}
 
@@ -126,7 +135,7 @@ def test_nested_guards_wait_for_the_outermost(handler: None) -> None:
         done.append("outer")
 
     with pytest.raises(ToldToEndError):
-        outer()
+        run(outer)
 
     assert done == ["inner", "outer"]
 

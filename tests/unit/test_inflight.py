@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, strategies
 from hypothesis import settings as hypothesis_settings
 
-from issue_tracker.inflight import KEPT_SLOTS, SLOT_BYTES, Slots, forget, lost, run_of
+from issue_tracker.inflight.slots import KEPT_SLOTS, SLOT_BYTES, Slots, forget, lost, run_of
 from tests import spools
 from tests.processes import is_running, until
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BEGIN = """
-from issue_tracker.inflight import Slots
+from issue_tracker.inflight.slots import Slots
 
 slots = Slots(Path(sys.argv[1]))
 
@@ -158,7 +158,7 @@ def test_reading_does_not_drop_the_readers_own_lock(directory: Path) -> None:
     """Closing any descriptor of a file drops a process's POSIX locks on it: so a process never opens its own."""
     code = """
     enter("running")
-    from issue_tracker.inflight import lost, run_of
+    from issue_tracker.inflight.slots import lost, run_of
     assert lost(slots._directory) == []
     assert run_of(slots._directory, "id of running") is None
     say("ready")

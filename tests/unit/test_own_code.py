@@ -13,7 +13,7 @@ import django
 import pytest
 
 import issue_tracker
-from issue_tracker.own_code import is_own_code, module_of, own_packages
+from issue_tracker.tracebacks.own_code import is_own_code, module_of, own_packages
 
 if TYPE_CHECKING:
     from pytest_django.fixtures import SettingsWrapper

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies
 from hypothesis import settings as hypothesis_settings
 
-from issue_tracker.reserve import MAX_STUB_BYTES, OTHERS, SLOT_BYTES, SLOTS, Reserve
+from issue_tracker.spool.reserve import MAX_STUB_BYTES, OTHERS, SLOT_BYTES, SLOTS, Reserve
 from tests.spools import finish, start
 
 if TYPE_CHECKING:

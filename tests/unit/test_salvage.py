@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from issue_tracker.salvage import KEPT_NAME, corrupt_files, in_order, is_damage, put_away, readable_bodies
-from issue_tracker.spool import Spool, SpoolError
+from issue_tracker.spool import Spool, SpoolError, corrupt_files, put_away, readable_bodies
+from issue_tracker.spool.salvage import KEPT_NAME, in_order, is_damage
 from tests.spools import filled, put, waiting
 
 if TYPE_CHECKING:

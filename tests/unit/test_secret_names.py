@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from issue_tracker.secret_names import Verdict, verdict_of
-from issue_tracker.secret_pairs import may_hold_pairs
+from issue_tracker.scrubber import Verdict
+from issue_tracker.scrubber.names import verdict_of
+from issue_tracker.scrubber.pairs import may_hold_pairs
 
 
 def words(table: str) -> list[str]:

@@ -21,7 +21,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from issue_tracker.scrubber import MASK
-from issue_tracker.serializer import EXACT, SHOWN, Limits, Serialized, serialize
+from issue_tracker.serializer import EXACT, Serialized, serialize
+from issue_tracker.serializer.trees import SHOWN, Limits
 
 USUAL = ["Avatar", 5, {"theater_id": 3, "url": "http://x/y"}]
 TOKEN = "gh" + "p_" + "x1" * 18

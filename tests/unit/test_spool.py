@@ -14,9 +14,8 @@ from django.test import override_settings
 from hypothesis import HealthCheck, settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from issue_tracker import bounds
-from issue_tracker import spool as spool_module
-from issue_tracker.spool import Spool, SpoolError, current
+from issue_tracker.spool import Spool, SpoolError, bounds, current
+from issue_tracker.spool import store as spool_module
 from tests.spools import put, waiting
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from issue_tracker import reserve as reserve_module
-from issue_tracker import spool as spool_module
 from issue_tracker.spool import Spool, SpoolError
+from issue_tracker.spool import reserve as reserve_module
+from issue_tracker.spool import store as spool_module
 from tests.processes import until
 from tests.spools import filled, finish, kill, put, start, stopped_holding_the_write_lock, waiting
 

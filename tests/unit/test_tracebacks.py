@@ -11,7 +11,7 @@ from billiard.einfo import ExceptionInfo, ExceptionWithTraceback, RemoteTracebac
 from celery.exceptions import MaxRetriesExceededError, Reject, Retry
 from celery.utils.serialization import UnpickleableExceptionWrapper
 
-from issue_tracker import tracebacks
+from issue_tracker.tracebacks import blame as tracebacks
 from issue_tracker.tracebacks import culprit_of, culprit_of_text, describe, format_exception
 
 if TYPE_CHECKING:

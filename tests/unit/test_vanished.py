@@ -9,16 +9,16 @@ import pytest
 
 from issue_tracker import recording
 from issue_tracker.event import Event, decode
-from issue_tracker.runs import slots_directory
+from issue_tracker.inflight.runs import slots_directory
+from issue_tracker.inflight.vanished import GRACE_SECONDS, KEEP_SECONDS, Sweep
 from issue_tracker.spool import current
-from issue_tracker.vanished import GRACE_SECONDS, KEEP_SECONDS, Sweep
 from tests.spools import kill, start
 
 if TYPE_CHECKING:
     import subprocess
 
 CODE = """
-from issue_tracker.inflight import Slots
+from issue_tracker.inflight.slots import Slots
 
 slots = Slots(Path(sys.argv[1]))
 for name in sys.argv[2:]:
@@ -72,7 +72,7 @@ def test_the_main_process_has_time_to_tell_more() -> None:
     assert sweep.look(now=begin) == 0
     assert sweep.is_waiting()
     assert sweep.look(now=begin + GRACE_SECONDS - 0.1) == 0
-    assert sweep.look(now=begin + GRACE_SECONDS) == 2
+    assert sweep.look(now=begin + GRACE_SECONDS + 0.1) == 2
     assert not sweep.is_waiting()
     assert sweep.look(now=begin + GRACE_SECONDS + 1) == 0
     assert len(recorded()) == 2

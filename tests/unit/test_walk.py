@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from issue_tracker.scrubber import MASK
-from issue_tracker.serializer import EXACT, SHOWN, serialize
+from issue_tracker.serializer import EXACT, serialize
+from issue_tracker.serializer.trees import SHOWN
 
 TOKEN = "gh" + "p_" + "x1" * 18
 

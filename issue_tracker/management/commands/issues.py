@@ -16,12 +16,13 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Count, Sum
 from django.utils import timezone
 
-from issue_tracker import conf, requeue_jobs, selection
+from issue_tracker import conf, selection
 from issue_tracker.drain import Drained, OutageError, drain
 from issue_tracker.fingerprint import parts
 from issue_tracker.models import Occurrence, OperationalIssue
 from issue_tracker.plain import issue_text, table
 from issue_tracker.requeue import MAX_AT_ONCE, requeue_all, why_not
+from issue_tracker.requeue import jobs as requeue_jobs
 from issue_tracker.spool import SpoolError, current
 
 if TYPE_CHECKING:

@@ -1,0 +1,13 @@
+"""The drain: a spool emptied into the database, by a worker's drainer or inline. Right of the seam."""
+
+from __future__ import annotations
+
+from .batches import Drained, OutageError, drain, inode_of, lock_path
+
+__all__ = [
+    "Drained",
+    "OutageError",
+    "drain",
+    "inode_of",
+    "lock_path",
+]

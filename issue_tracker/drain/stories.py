@@ -1,0 +1,143 @@
+"""What became of a failure: attempts that recovered, requeued runs that succeeded, conditions that cleared.
+
+Right of the seam. These travel as events of the kinds `recovered` and `cleared`, through the same spool as the failures
+they belong to; like those they are idempotent. They make no occurrences, they change what became of stored ones.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from django.db.models import F, Q
+
+from issue_tracker.event import Event, Kind
+from issue_tracker.models import Occurrence, OperationalIssue
+from issue_tracker.signals import announce, issue_recovered, issue_resolved
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from django.db.models import QuerySet
+
+CONTROL_KINDS: Final = frozenset({Kind.RECOVERED.value, Kind.CLEARED.value})
+
+PATIENCE_SECONDS: Final = 60.0
+"""How long a recovery waits for the attempts it tells of:
+with countdown 0 their records may come later than its own.
+"""
+
+MAX_REQUEUES: Final = 50
+"""How many times one task is followed back through its requeues."""
+CHUNK: Final = 500
+"""Rows by key in one statement; SQLite allows 999 parameters at the least."""
+
+_GOOD: Final = (Occurrence.Outcome.RECOVERED, Occurrence.Outcome.SUCCEEDED, Occurrence.Outcome.CLEARED)
+
+
+def tell(event: Event, *, using: str, now: dt.datetime) -> bool:
+    """Apply one event of a control kind; returns False when what it belongs to is not stored yet.
+
+    In the caller's transaction.
+    """
+    if event.kind == Kind.CLEARED:
+        clear(event, using=using, now=now)
+        return True
+    return recover(event, using=using, now=now)
+
+
+def recover(event: Event, *, using: str, now: dt.datetime) -> bool:
+    """Mark the failed attempts of a task id that succeeded in the end, and what it was sent again for.
+
+    Closes each issue that has nothing else left. Such an issue goes on taking repeats: a task that fails and recovers
+    every day stays one issue. Returns False while fewer attempts are stored than the run says came before it.
+    """
+    rows = Occurrence.objects.using(using)
+    retried = Q(attempt__lt=event.attempt, kind=Kind.RETRY)
+    handed_back = Q(attempt__lte=event.attempt, kind__in=(Kind.INTERRUPTED, Kind.WORKER_LOST))
+    attempts = rows.filter(retried | handed_back, task_id=event.task_id)
+    # A requeue is no attempt of the same task id: there is nothing to wait for.
+    is_patient = now.timestamp() - event.occurred_at < PATIENCE_SECONDS
+    if is_patient and attempts.count() < int(event.context.get("recorded_attempts", 0)):
+        return False
+    issues = _mark(attempts.filter(outcome=Occurrence.Outcome.NONE), Occurrence.Outcome.RECOVERED, using=using)
+    sent_again = _with_origins(event.task_id, using=using)
+    issues |= _mark(
+        rows.filter(pk__in=sent_again).exclude(outcome__in=_GOOD), Occurrence.Outcome.SUCCEEDED, using=using
+    )
+    for issue_id in sorted(issues):
+        _close(issue_id, using=using, now=now, keeps_key=True)
+    return True
+
+
+def _with_origins(task_id: str, *, using: str) -> list[int]:
+    """Find what this task id was sent again for, and, where that had itself been sent again, what that was for."""
+    rows = Occurrence.objects.using(using)
+    found: list[int] = []
+    wanted = rows.filter(requeued_as=task_id)
+    for _step in range(MAX_REQUEUES):
+        latest = list(wanted.values_list("pk", "options"))
+        found += [pk for pk, _options in latest]
+        origins = [options["requeue_of"] for _pk, options in latest if "requeue_of" in options]
+        if not origins:
+            break
+        wanted = rows.filter(event_id__in=origins).exclude(pk__in=found)
+    return found
+
+
+def fail_again(events: list[Event], *, using: str) -> None:
+    """Note, on what was sent again, that the new run failed too. An attempt that will be retried is no end yet."""
+    origins = [
+        event.options["requeue_of"] for event in events if "requeue_of" in event.options and event.kind != Kind.RETRY
+    ]
+    if origins:
+        Occurrence.objects.using(using).filter(event_id__in=origins).update(outcome=Occurrence.Outcome.FAILED_AGAIN)
+
+
+def clear(event: Event, *, using: str, now: dt.datetime) -> None:
+    """Mark what was reported under this name, task and context values as cleared; resolve issues with nothing else
+    left.
+
+    An empty task, or context, matches any.
+    """
+    reports = Occurrence.objects.using(using).filter(
+        issue__name=event.name,
+        issue__kind=Kind.REPORT,
+        issue__status__in=("open", "muted"),
+        outcome=Occurrence.Outcome.NONE,
+    )
+    if event.task:
+        reports = reports.filter(issue__task=event.task)
+    # The values are compared here, not by the database: SQLite has no containment of JSON.
+    rows = reports.order_by("pk").values_list("pk", "context").iterator(chunk_size=CHUNK)
+    matching = [pk for pk, context in rows if isinstance(context, dict) and event.context.items() <= context.items()]
+    for start in range(0, len(matching), CHUNK):
+        some = Occurrence.objects.using(using).filter(pk__in=matching[start : start + CHUNK])
+        for issue_id in sorted(_mark(some, Occurrence.Outcome.CLEARED, using=using)):
+            _close(issue_id, using=using, now=now, keeps_key=False)
+
+
+def _mark(rows: QuerySet[Occurrence], outcome: Occurrence.Outcome, *, using: str) -> set[int]:
+    """Give these occurrences an outcome and count it on their issues; returns the issues."""
+    found = list(rows.values_list("pk", "issue_id"))
+    if not found:
+        return set()
+    Occurrence.objects.using(using).filter(pk__in=[pk for pk, _issue in found]).update(outcome=outcome)
+    counts = Counter(issue_id for _pk, issue_id in found)
+    for issue_id in sorted(counts):
+        issue = OperationalIssue._base_manager.using(using).filter(pk=issue_id)
+        issue.update(recovered_count=F("recovered_count") + counts[issue_id])
+    return set(counts)
+
+
+def _close(issue_id: int, *, using: str, now: dt.datetime, keeps_key: bool) -> None:
+    """Resolve an issue all of whose occurrences came to a good end.
+
+    With its key it goes on taking repeats, and opens by them.
+    """
+    table = OperationalIssue._base_manager.using(using)
+    done = table.filter(pk=issue_id, status="open", recovered_count__gte=F("occurrence_count"), discarded_count=0)
+    changes = {"status": "resolved", "resolved_at": now} | ({} if keeps_key else {"open_key": None})
+    if done.update(**changes):
+        issue = table.get(pk=issue_id)
+        announce(issue_recovered if keeps_key else issue_resolved, issue, using=using)

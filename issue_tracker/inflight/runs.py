@@ -1,0 +1,221 @@
+"""Runs of tasks in this process: which one is on, and what is known of the request of one that died. Left of the seam.
+
+A run has a token, so that all reports of one death meet, and the death of a redelivered run is another. The process
+that runs the task makes the token; the main process reads it from the slot.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from issue_tracker import context, spool
+
+from . import slots
+
+MAX_REMEMBERED_RUNS: Final = 4_096
+"""Tokens of ended runs that are kept for signals that come later."""
+
+
+SECOND_HAND: Final = {"told_by": "main process"}
+"""Marks a report by a process that did not run the task: of two reports of one rank it is the poorer."""
+
+
+REQUEUED_HEADER: Final = "issue_tracker_requeue_of"
+"""Header of a message that was sent again: the event_id of the occurrence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is known of the message of a run.
+
+    Args and kwargs are the real ones, or Celery's text of them from the slot.
+    """
+
+    task: str
+    task_id: str
+    attempt: int
+    run: str
+    args: Any
+    kwargs: Any
+    worker: str
+    queue: str
+    options: dict[str, Any]
+
+
+@dataclass(slots=True)
+class _On:
+    token: str
+    slot: int
+    before: dict[str, Any]
+
+
+_MARK: Final = "_issue_tracker_run"
+"""Attribute of Celery's request that holds its run: a task id may run twice at once, when its message came twice."""
+
+_runs: dict[tuple[str, int], _On] = {}
+_ended: deque[tuple[tuple[str, int], _On]] = deque()
+_slots: dict[spool.Spool, slots.Slots] = {}
+
+
+def slots_directory() -> Path:
+    """Return where the slots of this project's workers are on this host."""
+    return spool.current().directory / "slots"
+
+
+def begin(task: Any, task_id: str) -> None:
+    """Note that this thread or greenlet begins a run: give it a token and a slot, and an empty context.
+
+    An eager task runs inside its caller and keeps the caller's context; nobody has to find it after a kill, so it has
+    no slot.
+    """
+    request = task.request
+    attempt = request.retries or 0
+    before = context.bound()
+    token = f"{time.time_ns():x}-{os.getpid():x}"
+    slot = -1
+    if not request.is_eager:
+        context.forget()
+        slot = _my_slots().enter(_slot_text(task, task_id, attempt, token, request))
+    run = _runs[task_id, attempt] = _On(token, slot, before)
+    setattr(request, _MARK, run)
+
+
+def end(task: Any, task_id: str) -> None:
+    """Note that a run ended. Its token is kept for what Celery still has to say of it."""
+    request = task.request
+    key = (task_id, request.retries or 0)
+    run = getattr(request, _MARK, None) or _runs.get(key)
+    if run is None:
+        return
+    if request.is_eager:
+        context.restore(run.before)
+    elif run.slot >= 0:
+        _my_slots().leave(run.slot)
+        run.slot = -1
+    run.before = {}
+    _remember(key, run)
+
+
+def _remember(key: tuple[str, int], run: _On) -> None:
+    """Keep the token of an ended run for a while. Runs that are on are never forgotten, however long they take."""
+    _ended.append((key, run))
+    while len(_ended) > MAX_REMEMBERED_RUNS:
+        oldest, forgotten = _ended.popleft()
+        if _runs.get(oldest) is forgotten:
+            _runs.pop(oldest, None)
+
+
+def earlier_runs(request: Any) -> int:
+    """Count the runs that a successful one makes good: attempts before it, one that was handed back,
+    one that was sent again.
+    """
+    delivery = request.delivery_info or {}
+    return (request.retries or 0) + bool(delivery.get("redelivered")) or int(
+        bool(getattr(request, REQUEUED_HEADER, None))
+    )
+
+
+def request_of(task: Any, task_id: Any, args: Any, kwargs: Any, request: Any = None) -> Request:
+    """Collect what is known of a run: from its request where that is filled, else from its slot."""
+    task_id = str(task_id or "")
+    request = request if request is not None else getattr(task, "request", None)
+    if getattr(request, "id", None) == task_id and task_id:
+        return _from_request(task, task_id, args, kwargs, request)
+    return _from_slot(task, task_id, args, kwargs)
+
+
+def _from_request(task: Any, task_id: str, args: Any, kwargs: Any, request: Any) -> Request:
+    attempt = request.retries if isinstance(request.retries, int) else 0
+    delivery = request.delivery_info if isinstance(request.delivery_info, dict) else {}
+    on = getattr(request, _MARK, None)
+    return Request(
+        task=_name_of(task),
+        task_id=task_id,
+        attempt=attempt,
+        run=on.token if on is not None else _token(task_id, attempt),
+        args=_as_list(args),
+        kwargs=kwargs,
+        worker=str(request.hostname or ""),
+        queue=str(delivery.get("routing_key") or ""),
+        options=_options(request, delivery) | ({} if (task_id, attempt) in _runs else SECOND_HAND),
+    )
+
+
+def _from_slot(task: Any, task_id: str, args: Any, kwargs: Any) -> Request:
+    known = next((run for run in reversed(list(_runs)) if run[0] == task_id), None)
+    found = None if known else slots.run_of(slots_directory(), task_id)
+    return Request(
+        task=_name_of(task) or (found.task if found else ""),
+        task_id=task_id,
+        attempt=known[1] if known else found.attempt if found else 0,
+        run=_runs[known].token if known else found.token if found else "",
+        args=_as_list(args) if args is not None else found.args if found else None,
+        kwargs=kwargs if kwargs is not None else found.kwargs if found else None,
+        worker=found.worker if found else "",
+        queue=found.queue if found else "",
+        options={} if known else dict(SECOND_HAND),
+    )
+
+
+def _token(task_id: str, attempt: int) -> str:
+    """Return the token of a run of this process, or, in a main process, of its child."""
+    on = _runs.get((task_id, attempt))
+    if on is not None:
+        return on.token
+    found = slots.run_of(slots_directory(), task_id)
+    return found.token if found is not None and found.attempt == attempt else ""
+
+
+def _my_slots() -> slots.Slots:
+    current = spool.current()
+    found = _slots.get(current)
+    if found is None:
+        found = _slots[current] = slots.Slots(slots_directory())
+    return found
+
+
+def _slot_text(task: Any, task_id: str, attempt: int, token: str, request: Any) -> dict[str, Any]:
+    limit = slots.MAX_ARGUMENTS_CHARACTERS
+    delivery = request.delivery_info or {}
+    return {
+        "task": task.name,
+        "task_id": task_id,
+        "attempt": attempt,
+        "token": token,
+        "started_at": time.time(),
+        "args": str(request.argsrepr or "")[:limit],
+        "kwargs": str(request.kwargsrepr or "")[:limit],
+        "queue": delivery.get("routing_key") or "",
+        "worker": request.hostname or "",
+    }
+
+
+def _options(request: Any, delivery: dict[str, Any]) -> dict[str, Any]:
+    """Collect how the message was sent and what it belonged to; only what is there."""
+    found = {
+        "routing_key": delivery.get("routing_key"),
+        "exchange": delivery.get("exchange"),
+        "priority": delivery.get("priority"),
+        "root_id": request.root_id if request.root_id != request.id else None,
+        "parent_id": request.parent_id if request.parent_id != request.id else None,
+        "group": request.group,
+        "is_chord": bool(request.chord) or None,
+        "is_chain": bool(request.chain) or None,
+        "is_eager": bool(request.is_eager) or None,
+        "requeue_of": getattr(request, REQUEUED_HEADER, None),
+    }
+    return {key: value for key, value in found.items() if isinstance(value, str | int) and value not in {"", 0}}
+
+
+def _name_of(task: Any) -> str:
+    name = getattr(task, "name", "")
+    return name if isinstance(name, str) else ""
+
+
+def _as_list(args: Any) -> Any:
+    return list(args) if isinstance(args, tuple) else args

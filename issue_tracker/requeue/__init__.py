@@ -1,0 +1,13 @@
+"""Run it again: failed tasks sent anew with their original arguments, once each. Right of the seam."""
+
+from __future__ import annotations
+
+from .again import MAX_AT_ONCE, policy_of, requeue_all, warnings_of, why_not
+
+__all__ = [
+    "MAX_AT_ONCE",
+    "policy_of",
+    "requeue_all",
+    "warnings_of",
+    "why_not",
+]
