@@ -48,7 +48,7 @@ def _fill(event_count: int, fingerprint_count: int) -> None:
     from issue_tracker.spool import Spool, current
 
     text = _traceback()
-    spool = Spool(current().directory, max_bytes=2**40, max_records=2**40)
+    spool = Spool(current().directory, max_bytes=2**40)
     for number in range(event_count):
         spool.append(encode(_event(number, fingerprint_count, text)), key="", stub=lambda: b"")
 

@@ -105,8 +105,6 @@ class Settings:
     """"normal" survives kill -9; "full" survives a power cut too, at one fsync a record."""
     spool_max_bytes: int = _key(256 * MEBIBYTE, _count)
     """Bytes that one spool may take on disk before records are reduced to stubs and counts."""
-    spool_max_records: int = _key(100_000, _count)
-    """Records that one spool may hold before records are reduced to stubs and counts."""
     dedup_window: timedelta = _key(timedelta(days=7), _duration)
     """How long an open issue may be quiet and still take repeats. 0 gives every failure an issue of its own."""
     record_retries: str | int = _key("all", _retries)

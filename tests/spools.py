@@ -10,6 +10,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from issue_tracker.spool import Spool
+from issue_tracker.spool.store import FILE_NAME
 from tests.processes import ROOT, until
 
 if TYPE_CHECKING:
@@ -62,27 +63,26 @@ def kill(process: subprocess.Popen[bytes]) -> None:
         process.stdout.close()
 
 
-def filled(directory: Path, texts: list[str], *, in_log: bool) -> Path:
-    """Leave a spool as a killed process does, its records in the log or in the database file; returns that file."""
+def filled(directory: Path, texts: list[str]) -> Path:
+    """Leave a spool as a killed process does; returns its file."""
     code = """
     for line in sys.stdin:
         assert put(line.rstrip())
-    if sys.argv[2] == "database":
-        spool._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     os.kill(os.getpid(), signal.SIGKILL)
     """
-    command = [sys.executable, "-c", PRELUDE + textwrap.dedent(code), str(directory), "log" if in_log else "database"]
+    command = [sys.executable, "-c", PRELUDE + textwrap.dedent(code), str(directory)]
     done = subprocess.run(command, cwd=ROOT, input="\n".join(texts).encode(), check=False)
     assert done.returncode == -signal.SIGKILL
-    return directory / ("records.sqlite3-wal" if in_log else "records.sqlite3")
+    return directory / FILE_NAME
 
 
-def stopped_holding_the_write_lock(directory: Path) -> subprocess.Popen[bytes]:
-    """Return a process that was stopped in the middle of a write."""
+def stopped_with_the_lock(directory: Path, kind: str) -> subprocess.Popen[bytes]:
+    """Return a process that was stopped with the lock of the file: LOCK_SH as who writes, LOCK_EX as who drains."""
     process = start(
-        """
+        f"""
+        import fcntl
         put("before")
-        spool._connection.execute("BEGIN IMMEDIATE")
+        fcntl.flock(spool._fd, fcntl.{kind})
         say("holding")
         os.kill(os.getpid(), signal.SIGSTOP)
         """,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -92,7 +91,7 @@ def drain_batch(spool: Spool) -> Drained:
     batch = spool.claim(max_records=MAX_BATCH_RECORDS, max_bytes=MAX_BATCH_BYTES)
     if batch:
         _store(spool, batch, done)
-        spool.ack(through=batch[-1].id)
+        spool.ack(batch)
         done.records = len(batch)
     return done
 
@@ -156,7 +155,7 @@ def drain_reserve(spool: Spool) -> None:
         return
     if not entries:
         return
-    _store(spool, [Record(id=0, body=entry.stub) for entry in entries if not entry.drained], Drained())
+    _store(spool, [Record(body=entry.stub) for entry in entries if not entry.drained], Drained())
     for entry in entries:
         more = entry.seen - max(entry.drained, 1)
         if more and (event := _stub_of(entry)) is not None:
@@ -175,9 +174,9 @@ def _drain_corrupt(spool: Spool, done: Drained) -> None:
     for path in corrupt_files(spool.directory):
         try:
             bodies = readable_bodies(path)
-            while records := [Record(id=0, body=body) for body in islice(bodies, MAX_BATCH_RECORDS)]:
+            while records := [Record(body=body) for body in islice(bodies, MAX_BATCH_RECORDS)]:
                 _store(spool, records, done)
-        except sqlite3.Error as error:
+        except OSError as error:
             logger.warning("issue_tracker: the corrupt spool %s can't be read now: %s", path, error)
         else:
             put_away(path)
@@ -194,6 +193,8 @@ def _store(spool: Spool, records: Sequence[Record], done: Drained) -> None:
     readable: list[tuple[Record, Event]] = []
     for record in records:
         try:
+            if record.flaw:
+                raise UnreadableRecordError(f"its bytes are {record.flaw}")
             readable.append((record, decode(record.body)))
         except UnreadableRecordError as error:
             _set_aside(spool, record, f"unreadable: {error}", done)
@@ -272,8 +273,6 @@ def _takes_rows(using: str) -> bool:
 
 
 def _set_aside(spool: Spool, record: Record, reason: str, done: Drained) -> None:
-    logger.error(
-        "issue_tracker: record %d can't be stored and was put into quarantine: %s", record.id, reason.partition("\n")[0]
-    )
+    logger.error("issue_tracker: a record can't be stored and was put into quarantine: %s", reason.partition("\n")[0])
     spool.quarantine(record, reason=reason)
     done.quarantined += 1

@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
 if TYPE_CHECKING:
@@ -60,35 +60,7 @@ def _renew_all() -> None:
         lock.renew()
 
 
-class Forkable(Protocol):
-    """What has to be put in order before this process forks."""
-
-    def before_fork(self) -> None:
-        """Get ready; the child begins with what this leaves."""
-
-    def after_fork(self) -> None:
-        """Go on in the parent."""
-
-
-_forkables: WeakSet[Forkable] = WeakSet()
-
-
-def around_forks(thing: Forkable) -> None:
-    """Call `before_fork` and `after_fork` of an object, while it lives, at every fork of this process."""
-    _forkables.add(thing)
-
-
-def _before_fork() -> None:
-    for thing in list(_forkables):
-        thing.before_fork()
-
-
-def _after_fork() -> None:
-    for thing in list(_forkables):
-        thing.after_fork()
-
-
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_renew_all)
+os.register_at_fork(after_in_child=_renew_all)
 
 
 def lock_record(fd: int, *, within_seconds: float) -> None:

@@ -1,18 +1,21 @@
 """The spool: a durable local store of records between capture and drain. Bytes only; left of the seam.
 
-Guarantees: an append that returned is on disk for every kill of a process (a power cut needs `SPOOL_SYNC = "full"`).
-The order is the order of the appends. Appends never raise: what the spool can't take goes to the reserve, which counts
-it. SQLite in WAL mode: an append is one write to a log, without fsync; whoever drains pays for the checkpoints.
+Guarantees: an append that returned is with the kernel, so it survives every kill of a process (a power cut needs
+`SPOOL_SYNC = "full"`). The order is the order of the appends. Appends never raise and never wait for one another: what
+the spool can't take goes to the reserve, which counts it.
+
+Every process appends to the same file, a frame by one `write` with O_APPEND, which a local file system does one after
+the other. A writer holds the file's lock shared while it looks and writes; whoever drains takes files away only under
+the exclusive lock, so no frame lands in a file that is gone.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
-import sqlite3
-import threading
 import time
-from contextlib import closing, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,31 +25,28 @@ from django.conf import settings
 from issue_tracker import conf
 from issue_tracker.complaints import complain
 
-from .bounds import PAGE_BYTES, log_of, may_shrink, reason_to_refuse, shrink, size_and_time
-from .locks import ProcessLock, around_forks, directory_locked
+from .bounds import reason_to_refuse, size_and_time
+from .frames import HEAD_BYTES, Frame, Head, frame_of, frames_from, head_bytes, head_of, write_head
+from .locks import ProcessLock, directory_locked
 from .private_files import PrivateDirectoryError, create_private_file, prepare_directory
+from .quarantine import Quarantine
 from .reserve import Reserve
-from .salvage import BODY, corrupt_files, in_order, is_damage, set_aside
+from .salvage import corrupt_files, set_aside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-FILE_NAME: Final = "records.sqlite3"
-BUSY_SECONDS: Final = 5.0
-"""How long an append waits for another process's write. The drain holds the lock for a few milliseconds a batch."""
-FORK_SECONDS: Final = 1.0
-"""How long a fork waits for an append of another thread."""
+FILE_NAME: Final = "records"
+"""The file that takes appends. Full ones that wait for the drain have the time they were made behind their name."""
+BUSY_SECONDS: Final = 0.5
+"""How long an append waits for whoever takes files away, who needs microseconds unless he was stopped in them."""
 CHECK_EVERY_APPENDS: Final = 64
 """The bounds on size and free disk are looked at once in so many appends of a process."""
-MAX_QUARANTINED: Final = 1_000
-"""Refused records kept for a look, newest; older ones are counted as discards."""
-
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS record (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS quarantine (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT NULL, reason TEXT NOT NULL, quarantined_at REAL NOT NULL
-);
-"""
+MAX_FILE_BYTES: Final = 16 * 1024 * 1024
+"""A larger file takes no more appends, so that it can go once it is drained."""
+KEPT_BYTES: Final = 1024 * 1024
+"""A drained file that is smaller is appended to further: making a new one costs 100 µs."""
+MAX_REOPENINGS: Final = 10
 
 
 class SpoolError(OSError):
@@ -57,261 +57,122 @@ class SpoolError(OSError):
 class Record:
     """One record as claimed."""
 
-    id: int
     body: bytes
+    flaw: str = ""
+    """What is wrong with its bytes; empty for a sound one."""
+    made_at: int = 0
+    """Names the file that it stands in."""
+    end: int = 0
+    """Where it ends there."""
 
 
 class Spool:
     """One spool in a directory of its own.
 
-    Threads and forks may share the object: each process opens its own connection.
+    Threads and forks may share the object: each process opens the file by itself.
     """
 
-    def __init__(
-        self, directory: Path, *, sync: str = "normal", max_bytes: int = 2**28, max_records: int = 100_000
-    ) -> None:
+    def __init__(self, directory: Path, *, sync: str = "normal", max_bytes: int = 2**28) -> None:
         """Name the spool; nothing is touched before the first append or claim."""
         self.directory = directory
         self.path = directory / FILE_NAME
+        self._name = str(self.path)
         self.reserve = Reserve(directory)
-        self._sync = sync
+        self._quarantine = Quarantine(directory / "quarantine")
+        self._is_synced = sync == "full"
         self._max_bytes = max_bytes
-        self._max_records = max_records
         self._lock = ProcessLock()
-        self._connection: sqlite3.Connection | None = None
+        self._fd = -1
         self._owner = (0, 0, 0)
         """Process, device and inode of the file that is open."""
-        self._opened_count = self._claimed_from = 0
-        """Which opening the last claim read from:
-        an inode may be given to the next file once the last one is closed.
-        """
-        self._forking_thread = 0
-        self._abandoned: list[sqlite3.Connection] = []
         self._appends = 0
         self._is_full = ""
-        around_forks(self)
 
     # ---- capture's side
 
     def append(self, body: bytes, *, key: str, stub: Callable[[], bytes]) -> bool:
         """Store one record; returns False when only the reserve could take it, as `stub()` or as a count under `key`.
 
-        Never raises. About 20 µs; at most BUSY_SECONDS when another process holds the lock.
+        Never raises. About 6 µs; at most BUSY_SECONDS.
         """
         try:
             with self._lock:
-                try:
-                    return self._insert(body, key=key, stub=stub)
-                except sqlite3.DatabaseError as error:
-                    if not is_damage(error):
-                        raise
-                    self._replace()
-                    return self._insert(body, key=key, stub=stub)
+                if reason := self._refusal():
+                    self.reserve.take_in(key=key, stub=stub(), reason=reason)
+                    return False
+                self._write(frame_of(body))
         except Exception as error:  # noqa: BLE001  the capture path must not raise whatever the disk does
             self._give_up(error, key=key, stub=stub)
             return False
-
-    def _insert(self, body: bytes, *, key: str, stub: Callable[[], bytes]) -> bool:
-        connection = self._open()
-        if reason := self._refusal(connection):
-            self.reserve.take_in(key=key, stub=stub(), reason=reason)
-            return False
-        connection.execute("INSERT INTO record(body) VALUES (?)", (body,))
         return True
 
-    # ---- drain's side
+    def _write(self, frame: bytes) -> None:
+        for _attempt in range(MAX_REOPENINGS):
+            fd = self._open()
+            _lock_shared(fd)
+            try:
+                if self._is_same_file():
+                    self._write_whole(fd, frame)
+                    return
+            finally:
+                fcntl.flock(fd, fcntl.LOCK_UN)
+            self._close()
+        raise SpoolError(f"{self.path} is replaced again and again; does something else clean up there?")
 
-    def claim(self, *, max_records: int, max_bytes: int, after: int = 0) -> list[Record]:
-        """Return the oldest records behind id `after`, at least one, within both limits;
-        they stay stored until `ack`.
-        """
-        found: list[Record] = []
-        size = 0
-        with self._reading() as connection:
-            query = f"SELECT id, {BODY} FROM record WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608  constants only
-            self._claimed_from = self._opened_count
-            with closing(connection.execute(query, (after, max_records))) as rows:
-                for record_id, body in in_order(rows, after=after):
-                    size += len(body)
-                    if found and size > max_bytes:
-                        break
-                    found.append(Record(id=record_id, body=body))
-        return found
+    def _write_whole(self, fd: int, frame: bytes) -> None:
+        written = os.write(fd, frame)
+        if written != len(frame):
+            _take_back(fd, written)
+            raise SpoolError(f"{self.path} took {written:,} of {len(frame):,} bytes: the disk or a quota is full")
+        if self._is_synced:
+            os.fdatasync(fd)
 
-    def ack(self, *, through: int) -> None:
-        """Forget all records up to the id `through`, the last of a claimed batch.
-
-        Ids are given in order of commit, and start again when the spool is empty: so only one process may drain at a
-        time, and a file that took the place of the claimed one is left alone.
-        """
-        with self._reading() as connection:
-            if self._opened_count == self._claimed_from:
-                connection.execute("DELETE FROM record WHERE id <= ?", (through,))
-        self._checkpoint()
-
-    def quarantine(self, record: Record, *, reason: str) -> None:
-        """Copy a record aside that can't be stored, with the reason; the next `ack` removes it from those that wait.
-
-        The oldest quarantined record makes room when there are many.
-        """
-        with self._reading() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute(
-                "INSERT INTO quarantine(body, reason, quarantined_at) VALUES (?, ?, ?)",
-                (record.body, reason, time.time()),
-            )
-            dropped = connection.execute(
-                "DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?", (MAX_QUARANTINED,)
-            ).rowcount
-            connection.execute("COMMIT")
-        if dropped:
-            self.reserve.count("quarantine full", dropped)
-
-    def is_empty(self) -> bool:
-        """Tell whether nothing waits, without opening a database that isn't there."""
-        if self._number("SELECT EXISTS (SELECT 1 FROM record)"):
-            return False
-        return not self.reserve.has_entries() and not corrupt_files(self.directory)
-
-    def depth(self) -> int:
-        """Count the records that wait."""
-        return self._number("SELECT count(*) FROM record")
-
-    def quarantined(self, *, limit: int = 100) -> list[tuple[bytes, str, float]]:
-        """Return refused records, newest first: body, reason, seconds since the epoch."""
-        if not self.path.exists():
-            return []
-        with self._reading() as connection:
-            rows = connection.execute(
-                "SELECT body, reason, quarantined_at FROM quarantine ORDER BY id DESC LIMIT ?", (limit,)
-            )
-            return [(bytes(body), reason, at) for body, reason, at in rows]
-
-    def quarantine_count(self) -> int:
-        """Count the refused records."""
-        return self._number("SELECT count(*) FROM quarantine")
-
-    def stamp(self) -> tuple[int, ...]:
-        """Return a value that changes whenever something was written; two `stat` calls, no lock."""
-        return tuple(part for path in (log_of(self.path), self.reserve.path) for part in size_and_time(path))
-
-    # ---- one connection a process
-
-    def _open(self) -> sqlite3.Connection:
+    def _open(self) -> int:
         pid = os.getpid()
-        if self._connection is not None and self._owner[0] == pid and self._is_same_file():
-            return self._connection
-        if self._connection is not None:
-            self._abandon(pid)
+        if self._fd >= 0 and self._owner[0] == pid:
+            return self._fd
+        self._close()
         prepare_directory(self.directory)
         with suppress(OSError):
             self.reserve.prepare()
-        with directory_locked(self.directory, within_seconds=BUSY_SECONDS):
-            self._connection = self._connect_anew()
-        status = os.stat(self.path)
+        self._fd = self._opened_or_made()
+        status = os.fstat(self._fd)
         self._owner = (pid, status.st_dev, status.st_ino)
-        self._opened_count += 1
-        self._is_full, self._appends = "", 0
-        return self._connection
+        return self._fd
+
+    def _opened_or_made(self) -> int:
+        flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        with suppress(FileNotFoundError):
+            return os.open(self.path, flags)
+        with directory_locked(self.directory, within_seconds=BUSY_SECONDS):
+            if not self.path.exists():
+                new = self.directory / "new"
+                new.unlink(missing_ok=True)
+                create_private_file(new)
+                new.write_bytes(head_bytes(time.time_ns()))
+                new.rename(self.path)  # with its head: nobody ever sees it without
+        return os.open(self.path, flags)
 
     def _is_same_file(self) -> bool:
         try:
-            status = os.stat(self.path)
+            status = os.stat(self._name)
         except OSError:
             return False
-        return (status.st_dev, status.st_ino) == self._owner[1:]
+        return status.st_ino == self._owner[2] and status.st_dev == self._owner[1]
 
-    def _abandon(self, pid: int) -> None:
-        """Let go of the connection.
+    def _close(self) -> None:
+        """Let go of the file. One inherited over a fork stays the parent's: its locks are not touched."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            with suppress(OSError):
+                os.close(fd)
 
-        One inherited over a fork is kept unclosed: closing it would drop the parent's locks.
-        """
-        connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        if self._owner[0] != pid:
-            self._abandoned.append(connection)
-        else:
-            with suppress(sqlite3.Error):
-                connection.close()
-
-    def _connect_anew(self) -> sqlite3.Connection:
-        try:
-            return self._connect()
-        except sqlite3.DatabaseError as error:
-            if not is_damage(error):
-                raise
-            set_aside(self.path)
-            self.reserve.count("spool corrupt", 1)
-            return self._connect()
-
-    def _connect(self) -> sqlite3.Connection:
-        create_private_file(self.path)
-        connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        try:
-            self._configure(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _configure(self, connection: sqlite3.Connection) -> None:
-        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA synchronous = {'FULL' if self._sync == 'full' else 'NORMAL'}")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.execute("PRAGMA cache_size = -256")
-        connection.execute("PRAGMA journal_size_limit = 16777216")
-        connection.executescript(_SCHEMA)
-
-    def _replace(self) -> None:
-        """Set the open file aside, unless another process did so already."""
-        with directory_locked(self.directory, within_seconds=BUSY_SECONDS):
-            is_still_there = self._is_same_file()
-            self._abandon(os.getpid())
-            if is_still_there:
-                set_aside(self.path)
-                self.reserve.count("spool corrupt", 1)
-
-    def before_fork(self) -> None:
-        """Close the connection: a child that inherits it shares SQLite's notes of its locks, which no child has.
-
-        Measured: such a child loses what it appends once the parent closes, as the log is then deleted under it.
-        """
-        if self._lock.acquire(timeout_seconds=FORK_SECONDS):
-            self._forking_thread = threading.get_ident()
-            self._abandon(os.getpid())
-
-    def after_fork(self) -> None:
-        """Go on in the parent."""
-        if self._forking_thread == threading.get_ident():
-            self._forking_thread = 0
-            self._lock.release()
-
-    def _reading(self) -> _Locked:
-        return _Locked(self)
-
-    def _number(self, query: str) -> int:
-        if not self.path.exists():
-            return 0
-        with self._reading() as connection:
-            number: int = connection.execute(query).fetchone()[0]
-        return number
-
-    # ---- bounds
-
-    def _refusal(self, connection: sqlite3.Connection) -> str:
+    def _refusal(self) -> str:
         if self._appends % CHECK_EVERY_APPENDS == 0 or self._is_full:
-            self._is_full = reason_to_refuse(
-                connection, self.path, max_records=self._max_records, max_bytes=self._max_bytes
-            )
+            prepare_directory(self.directory)
+            self._is_full = reason_to_refuse(self.directory, self._files(), max_bytes=self._max_bytes)
         self._appends += 1
         return self._is_full
-
-    def _checkpoint(self) -> None:
-        if may_shrink(self.path):
-            with self._reading() as connection:
-                shrink(connection, self.path)
 
     def _give_up(self, error: Exception, *, key: str, stub: Callable[[], bytes]) -> None:
         reason = "directory unusable" if isinstance(error, PrivateDirectoryError) else f"spool: {type(error).__name__}"
@@ -321,44 +182,166 @@ class Spool:
             is_kept = False
         complain(f"{error} ({self.directory}); {'kept in the reserve' if is_kept else 'lost, the reserve fails too'}")
 
+    # ---- drain's side
 
-class _Locked:
-    """The spool's connection for the drain's side: errors become SpoolError, a corrupt file is set aside."""
+    def claim(self, *, max_records: int, max_bytes: int) -> list[Record]:
+        """Return the oldest records, at least one, within both limits; they stay stored until `ack`."""
+        found: list[Record] = []
+        size = 0
+        with self._draining():
+            for head, frame in self._waiting():
+                size += len(frame.body)
+                if found and (size > max_bytes or len(found) == max_records):
+                    break
+                found.append(Record(body=frame.body, flaw=frame.flaw, made_at=head.made_at, end=frame.end))
+        return found
 
-    def __init__(self, spool: Spool) -> None:
-        self._spool = spool
+    def ack(self, records: list[Record]) -> None:
+        """Forget these records: the first ones of those that were claimed, in their order.
 
-    def __enter__(self) -> sqlite3.Connection:
-        self._spool._lock.acquire()
-        try:
-            return self._spool._open()
-        except (OSError, sqlite3.Error) as error:
-            self._spool._lock.release()
-            raise SpoolError(f"The spool {self._spool.directory} can't be opened: {error}.") from error
-        except BaseException:
-            self._spool._lock.release()
-            raise
-
-    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
-        try:
-            if error is not None:
-                self._undo()
-            if isinstance(error, sqlite3.Error):
-                if is_damage(error):
-                    with suppress(OSError):
-                        self._spool._replace()
-                raise SpoolError(f"The spool {self._spool.path} failed: {error}.") from error
-        finally:
-            self._spool._lock.release()
-
-    def _undo(self) -> None:
-        """End a transaction that failed half-way: what is appended next would be part of it,
-        and lost with the process.
+        Only one process may drain at a time. A file that took the place of a claimed one is left alone.
         """
-        connection = self._spool._connection
-        if connection is not None and connection.in_transaction:
-            with suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
+        ends = {record.made_at: record.end for record in records}
+        with self._draining():
+            for path in self._files():
+                with _opened(path) as (fd, head):
+                    if head is not None and head.made_at in ends:
+                        drained = Head(head.made_at, ends[head.made_at])
+                        write_head(fd, drained)
+                        self._retire(path, fd, drained)
+
+    def quarantine(self, record: Record, *, reason: str) -> None:
+        """Copy a record aside that can't be stored, with the reason; the next `ack` removes it from those that wait.
+
+        The oldest quarantined record makes room when there are many.
+        """
+        with self._draining():
+            dropped = self._quarantine.put(record.body, reason=reason)
+        if dropped:
+            self.reserve.count("quarantine full", dropped)
+
+    def is_empty(self) -> bool:
+        """Tell whether nothing waits, without making a file."""
+        with self._draining():
+            if next(self._waiting(), None) is not None:
+                return False
+        return not self.reserve.has_entries() and not corrupt_files(self.directory)
+
+    def depth(self) -> int:
+        """Count the records that wait, by reading them: 0.2 s for 256 MiB."""
+        with self._draining():
+            return sum(1 for _found in self._waiting())
+
+    def quarantined(self, *, limit: int = 100) -> list[tuple[bytes, str, float]]:
+        """Return refused records, newest first: body, reason, seconds since the epoch."""
+        return self._quarantine.newest(limit=limit)
+
+    def quarantine_count(self) -> int:
+        """Count the refused records."""
+        return self._quarantine.count()
+
+    def stamp(self) -> tuple[int, ...]:
+        """Return a value that changes whenever something was written; two `stat` calls, no lock."""
+        return tuple(part for path in (self.path, self.reserve.path) for part in size_and_time(path))
+
+    def _files(self) -> list[Path]:
+        """Return the files of records, the oldest first and the one that takes appends last."""
+        return [*sorted(self.directory.glob(f"{FILE_NAME}.*")), self.path]
+
+    def _waiting(self) -> Iterator[tuple[Head, Frame]]:
+        for path in self._files():
+            with _opened(path) as (fd, head):
+                if head is not None:
+                    yield from self._waiting_in(path, fd, head)
+                elif fd >= 0 and _is_left_alone(path, fd):
+                    set_aside(path)
+                    self.reserve.count("spool damaged", 1)
+
+    def _waiting_in(self, path: Path, fd: int, head: Head) -> Iterator[tuple[Head, Frame]]:
+        place = head.drained
+        for frame in frames_from(fd, place):
+            place = frame.end
+            yield head, frame
+        if place < os.fstat(fd).st_size and _is_left_alone(path, fd) and next(frames_from(fd, place), None) is None:
+            # Nobody is writing: what is left of a frame belongs to a process that was killed in it.
+            os.ftruncate(fd, place)
+            self.reserve.count("torn by a kill", 1)
+        if place == head.drained and path != self.path:
+            path.unlink(missing_ok=True)
+
+    def _retire(self, path: Path, fd: int, head: Head) -> None:
+        """Take a file away that is drained, or take it out of the way of appends when it is long."""
+        size = os.fstat(fd).st_size
+        is_drained = head.drained == size
+        if path != self.path:
+            if is_drained:
+                path.unlink(missing_ok=True)
+        elif size > (KEPT_BYTES if is_drained else MAX_FILE_BYTES) and _is_left_alone(path, fd):
+            if os.fstat(fd).st_size == head.drained:
+                path.unlink(missing_ok=True)
+            else:
+                path.rename(path.with_name(f"{FILE_NAME}.{head.made_at:020d}"))
+
+    @contextmanager
+    def _draining(self) -> Iterator[None]:
+        """Turn what the disk says into a SpoolError, and trust nobody else's directory."""
+        try:
+            if os.path.lexists(self.directory):
+                prepare_directory(self.directory)
+            yield
+        except SpoolError:
+            raise
+        except OSError as error:
+            raise SpoolError(f"The spool {self.directory} can't be used: {error}.") from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[int, Head | None]]:
+    """Give a file of records and how it begins: None where that is damaged, with -1 where there is no file."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield -1, None
+        return
+    try:
+        yield fd, head_of(fd, size=os.fstat(fd).st_size)
+    finally:
+        os.close(fd)
+
+
+def _has_nobody(fd: int) -> bool:
+    """Take the exclusive lock of an open file, until it is closed; False when somebody is writing. Never waits."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _is_left_alone(path: Path, fd: int) -> bool:
+    """Tell whether an open file still has its name, and nobody writes to it, nor will until it is closed."""
+    return _has_nobody(fd) and path.exists() and os.path.samestat(os.stat(path), os.fstat(fd))
+
+
+def _lock_shared(fd: int) -> None:
+    deadline = 0.0
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            now = time.monotonic()
+            deadline = deadline or now + BUSY_SECONDS
+            if now > deadline:
+                raise SpoolError(f"another process has held the spool for {BUSY_SECONDS:g} s; is it stopped?") from None
+        time.sleep(0.0005)
+
+
+def _take_back(fd: int, written: int) -> None:
+    """Take the beginning of a frame back that did not fit, unless somebody appended behind it."""
+    place = os.lseek(fd, 0, os.SEEK_CUR)
+    if written > 0 and _has_nobody(fd) and os.fstat(fd).st_size == place >= HEAD_BYTES + written:
+        os.ftruncate(fd, place - written)
 
 
 _spools: dict[tuple[Any, ...], Spool] = {}
@@ -375,14 +358,13 @@ def current() -> Spool:
     name, host, port = (str(database.get(part) or "") for part in ("NAME", "HOST", "PORT"))
     is_in_memory = "sqlite" in str(database.get("ENGINE", "")) and (name == ":memory:" or "mode=memory" in name)
     key = (chosen.spool_dir, name, host, port, os.getpid() if is_in_memory else 0)
-    bounds = (chosen.spool_sync, chosen.spool_max_bytes, chosen.spool_max_records)
+    bounds = (chosen.spool_sync, chosen.spool_max_bytes)
     found = _spools.get((*key, *bounds))
     if found is None:
         found = _spools[*key, *bounds] = Spool(
             conf.spool_root() / _directory_name(key, database),
             sync=chosen.spool_sync,
             max_bytes=chosen.spool_max_bytes,
-            max_records=chosen.spool_max_records,
         )
     return found
 

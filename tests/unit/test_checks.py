@@ -60,7 +60,7 @@ def test_an_unknown_key_is_named_with_the_likely_one() -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("DEDUP_WINDOW", "7d"), ("SPOOL_SYNC", "off"), ("SPOOL_SYNC", ["full"]), ("SPOOL_MAX_RECORDS", 0),
+        ("DEDUP_WINDOW", "7d"), ("SPOOL_SYNC", "off"), ("SPOOL_SYNC", ["full"]), ("SPOOL_MAX_BYTES", 0),
         ("SEVERITIES", {"retry": "fatal"}), ("SEVERITIES", {"retry": ["error"]}), ("BASE_URL", 5), ("ENABLED", "no"),
     ],
 )  # fmt: skip

@@ -26,7 +26,7 @@ def test_an_empty_dict_gives_the_defaults() -> None:
 
     assert found == conf.Settings()
     assert (found.enabled, found.spool_sync, found.dedup_window) == (True, "normal", timedelta(days=7))
-    assert (found.spool_max_bytes, found.spool_max_records) == (256 * 1024 * 1024, 100_000)
+    assert found.spool_max_bytes == 256 * 1024 * 1024
     assert {key: conf.default_of(key) for key in conf.KEYS} == {
         f.name.upper(): getattr(found, f.name) for f in fields(found)
     }
@@ -46,7 +46,7 @@ def test_settings_that_are_no_dict_give_the_defaults(missing: Any) -> None:
         ("SPOOL_DIR", "/srv/spool", "/srv/spool"),
         ("SPOOL_DIR", Path("/srv/spool"), "/srv/spool"),
         ("SPOOL_SYNC", "full", "full"),
-        ("SPOOL_MAX_RECORDS", 1, 1),
+        ("SPOOL_MAX_BYTES", 1, 1),
         ("DEDUP_WINDOW", 90, timedelta(seconds=90)),
         ("DEDUP_WINDOW", 0.5, timedelta(seconds=0.5)),
         ("DEDUP_WINDOW", timedelta(hours=1), timedelta(hours=1)),
@@ -67,7 +67,7 @@ def test_a_value_is_taken(key: str, value: Any, expected: Any) -> None:
     [
         ("ENABLED", 1), ("ENABLED", "yes"), ("SPOOL_DIR", 5), ("SPOOL_DIR", None),
         ("SPOOL_SYNC", "off"), ("SPOOL_SYNC", ["full"]), ("SPOOL_SYNC", {}),
-        ("SPOOL_MAX_RECORDS", 0), ("SPOOL_MAX_RECORDS", True), ("SPOOL_MAX_RECORDS", 1.5),
+        ("SPOOL_MAX_BYTES", 0), ("SPOOL_MAX_BYTES", True), ("SPOOL_MAX_BYTES", 1.5),
         ("DEDUP_WINDOW", -1), ("DEDUP_WINDOW", timedelta(-1)), ("DEDUP_WINDOW", float("nan")),
         ("DEDUP_WINDOW", 1e300), ("DEDUP_WINDOW", True), ("DEDUP_WINDOW", "7d"),
         ("OWN_PACKAGES", "cinema"), ("SECRET_KEYS", [1]), ("SECRET_PATTERNS", None),
