@@ -1,15 +1,19 @@
 """The Event: one failure in flight, made of plain JSON values, and the bytes it travels in.
 
-Left of the seam: imports nothing of ours and no Django. `encode` never raises; what can't be kept whole becomes a stub.
+Left of the seam: imports nothing of ours but the rules of grouping, and no Django. `encode` never raises; what can't be
+kept whole becomes a stub.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Final
+
+from .fingerprint import VERSION, fingerprint
 
 MAX_RECORD_BYTES: Final = 256 * 1024
 """Largest record written (bytes of UTF-8 JSON).
@@ -105,7 +109,12 @@ class Event:
     culprit: str = ""
     """"module:function" of the deepest frame in the project's own code, or empty."""
     fingerprint: str = ""
+    """Empty until it is needed (see `keyed`), unless the host gave it."""
     fingerprint_version: int = 0
+    grouping_type: str = ""
+    """Takes the place of `exception_type` in the fingerprint, where several types tell one story."""
+    grouping_message: str | None = None
+    """Takes the place of the message in the fingerprint."""
     occurred_at: float = 0.0
     """Seconds since the epoch."""
     task_id: str = ""
@@ -125,6 +134,15 @@ class Event:
     """How the message was sent (routing key, priority, …) and which canvas it belonged to."""
     is_stub: bool = False
 
+    def keyed(self) -> str:
+        """Return the fingerprint. Made where it is needed, behind the spool: 10 µs there, 60 in a busy worker."""
+        return self.fingerprint or fingerprint(
+            task=self.task,
+            exception_type=self.grouping_type or self.exception_type or self.name,
+            culprit=self.culprit,
+            message=self.error_message if self.grouping_message is None else self.grouping_message,
+        )
+
     @property
     def rank(self) -> int:
         """Precedence among reports of the same death; the higher one names it. Second-hand counts a little less."""
@@ -134,7 +152,12 @@ class Event:
 FIELD_NAMES: Final = tuple(f.name for f in fields(Event))
 _KNOWN: Final = frozenset(FIELD_NAMES)
 _TEXTS: Final = tuple(f.name for f in fields(Event) if f.type == "str")
-_DEFAULTS: Final = {f.name: f.default for f in fields(Event)}
+_texts_of: Final = attrgetter(*_TEXTS)
+_values_of: Final = attrgetter(*FIELD_NAMES)
+_KEPT_EMPTY: Final = frozenset({"args", "kwargs", "payload", "grouping_message"}) | {
+    f.name for f in fields(Event) if f.default is MISSING and f.default_factory is MISSING
+}
+"""Written unless None: an empty list of arguments is something else than no arguments."""
 
 
 def event_id_of(*parts: object) -> str:
@@ -181,13 +204,16 @@ def stub(event: Event, *, reason: str) -> Event:
         payload=None,
         payload_note="cut",
         options={},
+        fingerprint=event.keyed(),
+        fingerprint_version=event.fingerprint_version if event.fingerprint else VERSION,
         is_stub=True,
     )
 
 
-def decode(body: bytes) -> Event:
-    """Read a record back; keys that this version doesn't know are dropped, so that versions may mix on a host.
+def decode(body: bytes, *, is_keyed: bool = False) -> Event:
+    """Read a record back, with its fingerprint made if that is asked for.
 
+    Keys that this version doesn't know are dropped, so that versions may mix on a host.
     Raises UnreadableRecordError, with what is wrong, for anything that `encode` did not write.
     """
     try:
@@ -201,15 +227,19 @@ def decode(body: bytes) -> Event:
     except TypeError as error:
         raise UnreadableRecordError(f"a field is missing: {error}") from error
     _check(event)
+    if is_keyed and not event.fingerprint:
+        # Frozen for everybody but who makes it; `replace` would make it anew.
+        object.__setattr__(event, "fingerprint", event.keyed())
+        object.__setattr__(event, "fingerprint_version", VERSION)
     return event
 
 
 def _dumps(event: Event) -> bytes:
-    values = {}
-    for name in FIELD_NAMES:
-        value = getattr(event, name)
-        if value != _DEFAULTS[name] or name == "kind":
-            values[name] = value
+    values = {
+        name: value
+        for name, value in zip(FIELD_NAMES, _values_of(event), strict=True)
+        if value or (value is not None and name in _KEPT_EMPTY)
+    }
     return _encode(values).encode("utf-8", "replace")
 
 
@@ -220,9 +250,11 @@ _decode: Final = json.JSONDecoder().decode
 
 def _check(decoded: Event) -> None:
     event: Any = decoded  # it came from JSON: its annotations hold once this has passed
-    for name in _TEXTS:
-        if not isinstance(getattr(event, name), str):
+    for name, text in zip(_TEXTS, _texts_of(event), strict=True):
+        if not isinstance(text, str):
             raise UnreadableRecordError(f"{name} is not text")
+    if not isinstance(event.grouping_message, str | None):
+        raise UnreadableRecordError("grouping_message is not text")
     if not isinstance(event.occurred_at, int | float) or isinstance(event.occurred_at, bool):
         raise UnreadableRecordError("occurred_at is not a number of seconds")
     if not isinstance(event.attempt, int) or not 0 <= event.attempt < 2**31:

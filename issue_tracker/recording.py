@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from . import conf, context, spool
 from .event import Event, Kind, Severity, encode, encode_stub, event_id_of
-from .fingerprint import VERSION, fingerprint
 from .scrubber import scrub
 from .serializer import EXACT, Serialized, name_of, scrubbed_text_of, serialize
 from .tracebacks import bounded_text
@@ -132,7 +131,7 @@ def record_recovered(request: Request, *, recorded_attempts: int) -> None:
 def append(event: Event) -> None:
     """Put an event into the spool of this project's database."""
     spool.current().append(
-        encode(event), key=event.fingerprint, stub=lambda: encode_stub(event, reason="did not fit into the spool")
+        encode(event), key=event.keyed, stub=lambda: encode_stub(event, reason="did not fit into the spool")
     )
 
 
@@ -161,14 +160,9 @@ def _event(failure: Failure, severity: str) -> Event:
         traceback=scrub(bounded_text(failure.traceback)),
         exception_type=name_of(failure.exception_type),
         culprit=name_of(failure.culprit),
-        fingerprint=failure.fingerprint
-        or fingerprint(
-            task=task,
-            exception_type=failure.grouping_type or failure.exception_type or name,
-            culprit=failure.culprit,
-            message=message if failure.grouping_message is None else failure.grouping_message,
-        ),
-        fingerprint_version=0 if failure.fingerprint else VERSION,
+        fingerprint=failure.fingerprint,
+        grouping_type=failure.grouping_type,
+        grouping_message=failure.grouping_message,
         occurred_at=failure.occurred_at or time.time(),
         task_id=name_of(failure.task_id),
         attempt=min(max(failure.attempt, 0), MAX_ATTEMPT),

@@ -195,7 +195,7 @@ def _store(spool: Spool, records: Sequence[Record], done: Drained) -> None:
         try:
             if record.flaw:
                 raise UnreadableRecordError(f"its bytes are {record.flaw}")
-            readable.append((record, decode(record.body)))
+            readable.append((record, decode(record.body, is_keyed=True)))
         except UnreadableRecordError as error:
             _set_aside(spool, record, f"unreadable: {error}", done)
     _store_readable(spool, readable, done)

@@ -25,6 +25,7 @@ from issue_tracker.event import (
     event_id_of,
     stub,
 )
+from issue_tracker.fingerprint import VERSION
 
 TEXT = strategies.text(strategies.characters(exclude_categories=["Cs"]), max_size=50)
 TREES = strategies.recursive(
@@ -70,17 +71,36 @@ def test_an_event_comes_back_as_it_was(text: str, tree: Any, context: dict[str, 
 
 def test_every_field_comes_back() -> None:
     """A field that is added is carried without further ado."""
-    samples: dict[str, Any] = {"str": "text", "int": 3, "float": 2.5, "bool": True, "Any": [1, {"a": None}]}
+    samples: dict[str, Any] = {
+        "str": "text",
+        "int": 3,
+        "float": 2.5,
+        "bool": True,
+        "Any": [1, {"a": None}],
+        "str | None": "",
+    }
     event = Event(**{f.name: samples.get(str(f.type), {"key": "value"}) for f in fields(Event)})
 
     assert decode(encode(event)) == event
     assert set(FIELD_NAMES) == {f.name for f in fields(Event)}
 
 
+def test_the_fingerprint_is_made_where_it_is_asked_for() -> None:
+    """The drain asks; a stub has it, for its message is cut; the host's own stays."""
+    event = an_event(error_message="no theater 5 " + "x" * 1_000)
+
+    assert decode(encode(event)).fingerprint == ""
+    keyed = decode(encode(event), is_keyed=True)
+    assert (keyed.fingerprint, keyed.fingerprint_version) == (event.keyed(), VERSION)
+    assert decode(encode_stub(event, reason="r")).fingerprint == event.keyed()
+    said = decode(encode(an_event(fingerprint="mine")), is_keyed=True)
+    assert (said.fingerprint, said.fingerprint_version) == ("mine", 0)
+
+
 def test_defaults_take_no_room() -> None:
     """A small failure is a small record."""
     assert set(json.loads(encode(an_event()))) == {
-        "event_id", "kind", "severity", "name", "task", "context", "options"
+        "event_id", "kind", "severity", "name", "task"
     }  # fmt: skip
 
 
@@ -128,7 +148,7 @@ def test_a_record_too_big_becomes_a_stub_that_says_how_big_it_was() -> None:
     found = decode(body)
     assert len(body) <= 2_048
     assert found.is_stub
-    assert found.context["reduced"].startswith("This record was 312,185 bytes")
+    assert found.context["reduced"].startswith("This record was 312,172 bytes")
     assert found.traceback.endswith("last line")
 
 

@@ -40,7 +40,7 @@ def a_failure(**values: Any) -> Failure:
 
 def recorded() -> list[Event]:
     """What waits in the spool."""
-    return [decode(found.body) for found in current().claim(max_records=100, max_bytes=10**8)]
+    return [decode(found.body, is_keyed=True) for found in current().claim(max_records=100, max_bytes=10**8)]
 
 
 def event_of(**values: Any) -> Event:

@@ -30,7 +30,7 @@ def nothing_listens(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def said() -> list[Event]:
     """What waits in the spool."""
-    return [decode(found.body) for found in current().claim(max_records=100, max_bytes=10**8)]
+    return [decode(found.body, is_keyed=True) for found in current().claim(max_records=100, max_bytes=10**8)]
 
 
 def only() -> Event:

@@ -47,7 +47,7 @@ def running(*names: str) -> subprocess.Popen[bytes]:
 
 def recorded() -> list[Event]:
     """What waits in the spool."""
-    return [decode(found.body) for found in current().claim(max_records=100, max_bytes=10**8)]
+    return [decode(found.body, is_keyed=True) for found in current().claim(max_records=100, max_bytes=10**8)]
 
 
 def test_a_lost_task_is_recorded_with_all_that_its_slot_knows() -> None:
