@@ -215,12 +215,14 @@ def _payload(failure: Failure, args: Serialized | None, kwargs: Serialized | Non
     """Return what a requeue needs beside the shown arguments, and why it can't be done, if so."""
     if not failure.task_id or not failure.is_death:
         return None, "not a task"
-    if args is None or kwargs is None or isinstance(failure.args, str):
+    if args is None or kwargs is None:
+        return None, "arguments unknown"
+    if args.is_scrubbed or kwargs.is_scrubbed:
+        return None, "scrubbed"
+    if isinstance(failure.args, str) or isinstance(failure.kwargs, str):  # Celery's text of them, which is no value
         return None, "arguments unknown"
     if args.is_exact and kwargs.is_exact:
         return None, ""
-    if args.is_scrubbed or kwargs.is_scrubbed:
-        return None, "scrubbed"
     whole = serialize({"args": failure.args, "kwargs": failure.kwargs}, limits=EXACT)
     if whole.is_exact:
         return whole.tree, ""

@@ -16,6 +16,7 @@ from typing import Any, Final
 from issue_tracker import context, spool
 
 from . import slots
+from .arguments import slot_text
 
 MAX_REMEMBERED_RUNS: Final = 4_096
 """Tokens of ended runs that are kept for signals that come later."""
@@ -180,7 +181,6 @@ def _my_slots() -> slots.Slots:
 
 
 def _slot_text(task: Any, task_id: str, attempt: int, token: str, request: Any) -> dict[str, Any]:
-    limit = slots.MAX_ARGUMENTS_CHARACTERS
     delivery = request.delivery_info or {}
     return {
         "task": task.name,
@@ -188,8 +188,8 @@ def _slot_text(task: Any, task_id: str, attempt: int, token: str, request: Any) 
         "attempt": attempt,
         "token": token,
         "started_at": time.time(),
-        "args": str(request.argsrepr or "")[:limit],
-        "kwargs": str(request.kwargsrepr or "")[:limit],
+        "args": slot_text(request.argsrepr),
+        "kwargs": slot_text(request.kwargsrepr),
         "queue": delivery.get("routing_key") or "",
         "worker": request.hostname or "",
     }

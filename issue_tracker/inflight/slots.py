@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SLOT_BYTES: Final = 4096
-MAX_ARGUMENTS_CHARACTERS: Final = 1_200
-"""Of each of Celery's `argsrepr` and `kwargsrepr` (itself cut at 1,024), so that a slot stays within its page."""
 KEPT_SLOTS: Final = 8
 """Slots that a process uses in turn at the least,
 so that the main process can still read a run that ended a moment ago.

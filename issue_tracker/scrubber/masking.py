@@ -25,7 +25,7 @@ from .formats import MASK, PEM_BEGIN, Span, spans_of_formats, spans_of_pem
 from .names import DJANGO_FRAGMENTS, MAX_NAME_CHARACTERS, Verdict, verdict_of, words_together
 from .pairs import may_hold_pairs, spans_of_pairs
 
-__all__ = ["MASK", "is_secret_key", "scrub", "verdict_on"]
+__all__ = ["MASK", "has_own_patterns", "is_secret_key", "scrub", "scrub_anew", "verdict_on"]
 
 MAX_CACHED_CHARACTERS: Final = 2_048
 """Longest ASCII text that is remembered; a quarter of it for others, which may take four bytes a character."""
@@ -63,6 +63,16 @@ def scrub(text: str) -> str:
     whole = _masked_where(text, list(spans_of_pem(text))) if PEM_BEGIN in text else text
     whole = _without_host_patterns(whole)
     return _FRAME.join([_part(part) for part in whole.split(_FRAME)])
+
+
+def scrub_anew(text: str) -> str:
+    """Like `scrub`, without remembering: for texts that hardly ever come twice, which would push the known ones out."""
+    return _masked(text)
+
+
+def has_own_patterns() -> bool:
+    """Tell whether the host has patterns of its own, which may match anything."""
+    return bool(_host_patterns())
 
 
 def _is_small(text: str) -> bool:

@@ -80,9 +80,10 @@ class Leaves:
             found = scrubbed_cut(head, max_chars=limit, size=size)
         else:
             found = _known_text(text) if size <= MAX_CACHED_TEXT else scrub(clean(text))
-            if found != text:
+            if MASK in found:  # put there now, or before the text came here: Celery's text of arguments from a slot
+                self.note_scrubbed()
+            elif found != text:
                 self.is_exact = False
-                self.is_scrubbed = self.is_scrubbed or found != clean(text)
         self.weight += len(found)
         if self.weight > self.limits.max_bytes and self.limits.is_all_or_nothing:
             self.note_cut()
