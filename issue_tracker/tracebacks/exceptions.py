@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
-from issue_tracker.serializer import name_of, text_of
+from issue_tracker.serializer import name_of, scrubbed_text_of, text_of
 
 from .frames import sections_of_text
 from .trimming import written
@@ -54,7 +54,7 @@ class Described:
     short_name: str
     """"Class"."""
     message: str
-    """What str() gives, at most 8,192 characters; of an exception whose str() fails, a note of that."""
+    """What str() gives, masked, at most 8,192 characters; of an exception whose str() fails, a note of that."""
     exception: object = field(default=None, repr=False, compare=False)
     """The exception itself, or the wrapper where Celery kept no more of it than its name."""
     cause: Described | None = None
@@ -74,7 +74,7 @@ def _describe_alone(real: object) -> Described:
         if names in _SPECIAL:
             return _SPECIAL[names](real)
     if real is None or issubclass(type(real), str):
-        return Described(type_name="", short_name="", message=text_of(real or "", max_chars=MAX_MESSAGE_CHARACTERS))
+        return Described(type_name="", short_name="", message=_message(real or ""))
     return _described(real, message_of(real))
 
 
@@ -118,7 +118,10 @@ def type_name_of(cls: type) -> str:
 
 
 def message_of(value: object) -> str:
-    """Return what str() gives, at most 8,192 characters; where the class allows it, cut before it is written."""
+    """Return what str() gives, masked, at most 8,192 characters; where the class allows it, cut before it is written.
+
+    Masked here, since whoever masks it later sees only half of a secret at the cut.
+    """
     if is_exception(value):
         args = _args_of(value)
         own = next(_dict_of(cls)["__str__"] for cls in _mro_of(type(value)) if "__str__" in _dict_of(cls))
@@ -128,7 +131,11 @@ def message_of(value: object) -> str:
             value = written(args) if args else ""
         elif own is _KEY_STR and len(args) == 1:
             value = written(args[0])  # KeyError alone says repr() of its argument
-    return text_of(value, max_chars=MAX_MESSAGE_CHARACTERS)
+    return _message(value)
+
+
+def _message(value: object) -> str:
+    return scrubbed_text_of(value, max_chars=MAX_MESSAGE_CHARACTERS)
 
 
 def attribute(value: object, name: str) -> Any:
@@ -194,7 +201,7 @@ def _describe_unpickleable(error: object) -> Described:
     if type(args) in {list, tuple} and args:
         message = message_of(Exception(*args))
     else:
-        message = text_of(attribute(error, "text") or "", max_chars=MAX_MESSAGE_CHARACTERS)
+        message = _message(attribute(error, "text") or "")
         message = "" if message == f"{name}()" else message
     return Described(type_name=name_of(full), short_name=_short(full), message=message, exception=error)
 
@@ -205,14 +212,13 @@ def _describe_remote(error: object) -> Described:
     name, _, message = (sections[-1].headline if sections else "").partition(": ")
     if not name or any(letter.isspace() for letter in name):
         return _described(error, message_of(error))
-    text = text_of(message, max_chars=MAX_MESSAGE_CHARACTERS)
-    return Described(type_name=name_of(name), short_name=_short(name), message=text, exception=error)
+    return Described(type_name=name_of(name), short_name=_short(name), message=_message(message), exception=error)
 
 
 def _describe_retry(error: object) -> Described:
     """A retry that is for no exception: what it says, or the text that was given for one."""
     said = attribute(error, "message") or attribute(error, "exc") or attribute(error, "excs")
-    return _described(error, text_of(said, max_chars=MAX_MESSAGE_CHARACTERS) if said else message_of(error))
+    return _described(error, _message(said) if said else message_of(error))
 
 
 def _describe_reject(error: object) -> Described:

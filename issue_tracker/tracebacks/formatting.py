@@ -12,7 +12,7 @@ from itertools import chain, islice
 from textwrap import indent
 from typing import TYPE_CHECKING, Final
 
-from issue_tracker.serializer import clean, text_of
+from issue_tracker.serializer import clean, scrubbed_text_of
 
 from .exceptions import (
     attribute,
@@ -50,7 +50,9 @@ _HEADER, _GROUP_HEADER = HEADERS
 
 
 def format_exception(error: object, *, max_chars: int = MAX_CHARACTERS) -> str:
-    """Return what `traceback.format_exception` would, of at most `max_chars` characters; not scrubbed.
+    """Return what `traceback.format_exception` would, of at most `max_chars` characters.
+
+    Messages and notes are masked, lines of source are not.
 
     Cuts: 50 frames of a traceback (25 first, 25 last), 15 exceptions of a chain (the 10 nearest, the 5 oldest), 15
     members of a group at 10 depths, long messages, notes and lines. Each leaves a mark with the number not shown.
@@ -79,7 +81,10 @@ def bounded_text(text: str, *, max_chars: int = MAX_CHARACTERS) -> str:
 
 
 def _head(text: str, size: int) -> str:
-    end = text.rfind("\n", size * 7 // 8, size)
+    begin = size * 7 // 8
+    end = text.rfind("\n", begin, size)
+    if end < 0:  # one long line: half a word may be half a secret
+        end = max(text.rfind(" ", begin, size), text.rfind(",", begin, size))
     return text[: end if end >= 0 else size]
 
 
@@ -227,10 +232,10 @@ def _headline(error: BaseException) -> str:
 
 def _notes(notes: object) -> Iterator[str]:
     if type(notes) is not list and type(notes) is not tuple:
-        yield f"{text_of(notes, max_chars=MAX_TEXT)}\n"
+        yield f"{scrubbed_text_of(notes, max_chars=MAX_TEXT)}\n"
         return
     for note in notes[:MAX_NOTES]:
-        yield f"{text_of(note, max_chars=MAX_TEXT)}\n"
+        yield f"{scrubbed_text_of(note, max_chars=MAX_TEXT)}\n"
     if len(notes) > MAX_NOTES:
         yield f"[{len(notes) - MAX_NOTES:,} more notes]\n"
 
@@ -249,7 +254,7 @@ def _syntax_error(error: BaseException) -> tuple[str, str]:
         _number(end_lineno, limit=10**9),
         _number(end_offset, limit=MAX_TEXT),
     )
-    message = text_of(SyntaxError.__dict__["msg"].__get__(error) or "", max_chars=MAX_TEXT)
+    message = scrubbed_text_of(SyntaxError.__dict__["msg"].__get__(error) or "", max_chars=MAX_TEXT)
     *lines, last = traceback.format_exception_only(SyntaxError(message, place))
     return "".join(lines), last.removeprefix("SyntaxError: ").rstrip("\n")
 

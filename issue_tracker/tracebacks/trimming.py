@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any, Final
 
+from issue_tracker.scrubber import scrub
 from issue_tracker.serializer import text_of
 
 MAX_VALUES: Final = 1_000
@@ -16,6 +17,10 @@ MAX_VALUES: Final = 1_000
 MAX_DEPTH: Final = 20
 MAX_TEXT: Final = 1_024
 """Characters (or bytes) of a text within another value."""
+OVERLAP: Final = 1_024
+"""Characters beyond a cut that are read, masked and thrown away: a secret at the border is seen whole."""
+MAX_CUT_TEXTS: Final = 16
+"""Long texts that are shown; there is no room for more of them in a message."""
 MAX_BITS: Final = 14_000
 """Of an integer; a longer one is told by its size. CPython refuses to write more than 4,300 digits."""
 
@@ -26,7 +31,7 @@ _OPENED: Final = frozenset({list, tuple, dict, set, frozenset})
 
 def written(value: object) -> str:
     """Return what repr() writes of a plain value, with a mark and the original size where it was cut."""
-    return repr(_trimmed(value, [MAX_VALUES], 0))
+    return repr(_trimmed(value, [MAX_VALUES, MAX_CUT_TEXTS], 0))
 
 
 class _Said(str):
@@ -42,7 +47,7 @@ def _trimmed(value: Any, left: list[int], depth: int) -> Any:
     kind = type(value)
     left[0] -= 1
     if kind in _TEXTS:
-        return value if len(value) <= MAX_TEXT else _Said(f"{value[:MAX_TEXT]!r}… [cut, {len(value):,} {_TEXTS[kind]}]")
+        return value if len(value) <= MAX_TEXT else _cut(value, left)
     if kind in _SCALARS or (kind is int and value.bit_length() <= MAX_BITS):
         return value
     if kind not in _OPENED:
@@ -50,6 +55,15 @@ def _trimmed(value: Any, left: list[int], depth: int) -> Any:
     if not value:
         return value
     return _opened(value, left, depth + 1)
+
+
+def _cut(value: Any, left: list[int]) -> _Said:
+    size = f"{len(value):,} {_TEXTS[type(value)]}"
+    left[1] -= 1
+    if left[1] < 0:
+        return _Said(f"<{type(value).__name__} of {size}>")
+    masked = scrub(repr(value[: MAX_TEXT + OVERLAP]))
+    return _Said(f"{masked[: max(0, min(MAX_TEXT, len(masked) - OVERLAP))]}… [cut, {size}]")
 
 
 def _opened(value: Any, left: list[int], depth: int) -> Any:

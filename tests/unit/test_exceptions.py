@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from billiard.einfo import ExceptionInfo, RemoteTraceback
@@ -14,6 +14,11 @@ from hypothesis import strategies as st
 
 from issue_tracker.serializer import clean
 from issue_tracker.tracebacks.exceptions import MAX_MESSAGE_CHARACTERS, causes_of, describe, message_of, type_name_of
+from issue_tracker.tracebacks.formatting import format_exception
+from issue_tracker.tracebacks.trimming import MAX_TEXT, written
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HERE = __name__
 
@@ -240,3 +245,42 @@ def test_types_are_named_with_their_module() -> None:
     assert type_name_of(KeyError) == "KeyError"
     assert type_name_of(Outer.InnerError) == f"{HERE}.Outer.InnerError"
     assert type_name_of(type("Odd", (Exception,), {"__module__": 5})) == "<unknown>.Odd"
+
+
+CANARY = "https://user:canary-canary-canary@example.com/"
+
+
+class SaysMuchError(Exception):
+    """Has a `__str__` of its own."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+@pytest.mark.parametrize("before", [10, 25, 40])
+@pytest.mark.parametrize(
+    ("limit", "make"),
+    [
+        (MAX_MESSAGE_CHARACTERS, ValueError),
+        (MAX_MESSAGE_CHARACTERS, SaysMuchError),
+        (MAX_TEXT, lambda text: ValueError([text])),
+        (MAX_TEXT, lambda text: ValueError(text.encode(), 5)),
+        (MAX_TEXT, KeyError),
+    ],
+)
+def test_a_secret_at_the_cut_does_not_survive(limit: int, before: int, make: Callable[[str], Exception]) -> None:
+    """Masked first, cut then: the half of it that is left would not be known for a secret."""
+    error = make("x" * (limit - before) + " " + CANARY + "y" * 2_000)
+
+    assert "canary" not in message_of(error)
+    assert "canary" not in describe(error).message
+    assert "canary" not in format_exception(error)
+
+
+def test_many_long_texts_are_told_by_their_size() -> None:
+    """Masking them would take long, and nobody would see them."""
+    text = message_of(ValueError(["x" * 2_000] * 900, 1))
+
+    assert len(written(["x" * 2_000] * 900)) < 64_000
+    assert "<str of 2,000 characters>" in written(["x" * 2_000] * 30)
+    assert len(text) == MAX_MESSAGE_CHARACTERS
