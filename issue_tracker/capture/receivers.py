@@ -237,18 +237,20 @@ def on_task_postrun(
     `state` is None while something is leaving that is no task's outcome; `sys.exc_info()` holds it then.
     """
     task = task or sender
-    state, leaving = rest.get("state"), sys.exc_info()[1]
-    if state is None and leaving is not None and is_told_to_end(leaving.__traceback__):
+    request = task.request  # once: Celery looks it up in a stack of the thread, which takes as long as all the rest
+    state = rest.get("state")
+    leaving = sys.exc_info()[1] if state is None else None
+    if leaving is not None and is_told_to_end(leaving.__traceback__):
         return  # the process is about to end: its slot stays, so that the run is found in any case
-    known = partial(request_of, task, task_id, args, kwargs)
-    if state == "SUCCESS" and (earlier := earlier_runs(task.request)):
+    known = partial(request_of, task, task_id, args, kwargs, request)
+    if state == "SUCCESS" and (earlier := earlier_runs(request)):
         record_recovered(known(), recorded_attempts=earlier if _records_attempt(task, 0) else 0)
     failure = _ending(known, state, rest.get("retval"), leaving, task)
     if failure is not None:
         record(failure)
-    if not task.request.is_eager:  # which runs in whatever transaction its caller has open
+    if not request.is_eager:  # which runs in whatever transaction its caller has open
         _check_the_end(known)
-    end(task, task_id)
+    end(request, task_id)
 
 
 RECEIVERS: Final[tuple[tuple[Signal, Callable[..., None]], ...]] = (

@@ -48,11 +48,16 @@ class Request:
     options: dict[str, Any]
 
 
-@dataclass(slots=True)
 class _On:
-    token: str
-    slot: int
-    before: dict[str, Any]
+    """A run that is on, or was a moment ago."""
+
+    __slots__ = ("before", "slot", "slots", "token")
+
+    def __init__(self, token: str, before: dict[str, Any] | None) -> None:
+        self.token = token
+        self.before = before
+        self.slot = -1
+        self.slots: slots.Slots | None = None
 
 
 _MARK: Final = "_issue_tracker_run"
@@ -76,29 +81,27 @@ def begin(task: Any, task_id: str) -> None:
     """
     request = task.request
     attempt = request.retries or 0
-    before = context.bound()
-    token = f"{time.time_ns():x}-{os.getpid():x}"
-    slot = -1
+    run = _On(f"{time.time_ns():x}-{os.getpid():x}", context.bound() if request.is_eager else None)
     if not request.is_eager:
         context.forget()
-        slot = _my_slots().enter(_slot_text(task, task_id, attempt, token, request))
-    run = _runs[task_id, attempt] = _On(token, slot, before)
+        run.slots = _my_slots()
+        run.slot = run.slots.enter(_slot_text(task, task_id, attempt, run.token, request))
+    _runs[task_id, attempt] = run
     setattr(request, _MARK, run)
 
 
-def end(task: Any, task_id: str) -> None:
+def end(request: Any, task_id: str) -> None:
     """Note that a run ended. Its token is kept for what Celery still has to say of it."""
-    request = task.request
     key = (task_id, request.retries or 0)
-    run = getattr(request, _MARK, None) or _runs.get(key)
+    run: _On | None = getattr(request, _MARK, None) or _runs.get(key)
     if run is None:
         return
-    if request.is_eager:
+    if run.before is not None:
         context.restore(run.before)
-    elif run.slot >= 0:
-        _my_slots().leave(run.slot)
-        run.slot = -1
-    run.before = {}
+        run.before = None
+    elif run.slots is not None:
+        run.slots.leave(run.slot)
+        run.slots = None
     _remember(key, run)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .formats import looks_random
-from .masking import MASK, has_own_patterns, is_secret_key, scrub, scrub_anew, verdict_on
+from .masking import MASK, is_secret_key, scrub, verdict_on
 from .names import Verdict
 from .pairs import are_names
 
@@ -11,10 +11,8 @@ __all__ = [
     "MASK",
     "Verdict",
     "are_names",
-    "has_own_patterns",
     "is_secret_key",
     "looks_random",
     "scrub",
-    "scrub_anew",
     "verdict_on",
 ]

@@ -130,6 +130,24 @@ def spans_of_formats(text: str, low: str) -> Iterator[Span]:
     yield from (m.span() for m in _CARD.finditer(text) if _is_card(m[0]))
 
 
+_LONG_RUN: Final = re.compile(r"[\w.~$%=+-]{16,}+")
+"""A word with digits that is shorter is no key of a known format, nor looks random, whatever its digits are."""
+MAX_PLAIN_DIGITS: Final = 12
+"""Digits in a text that make no card number, with whatever stands between them."""
+
+
+def is_free_of_formats(shape: str, low: str) -> bool:
+    """Tell of a text with a 0 for each digit that no other digits make a secret known by its look. `low`: see above."""
+    return (
+        shape.count("0") <= MAX_PLAIN_DIGITS
+        and not any("0" in run for run in _LONG_RUN.findall(shape))
+        and "@" not in shape
+        and "%00" not in shape
+        and "hook" not in low
+        and not any(scheme in low for scheme in _SCHEMES)
+    )
+
+
 def spans_of_pem(text: str) -> Iterator[Span]:
     """Find private keys in PEM; one without its last line is secret to the end of the text."""
     begin = text.find(PEM_BEGIN)

@@ -104,7 +104,7 @@ def test_nothing_on_disk_knows_the_secret() -> None:
 
     begin(task, "an id")
     while_it_runs = _written()
-    end(task, "an id")
+    end(task.request, "an id")
 
     assert b"scrape" in while_it_runs
     assert b"canary" not in while_it_runs
