@@ -12,8 +12,7 @@ import _thread
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -21,7 +20,7 @@ from .complaints import complain
 from .spool import current
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
 T = TypeVar("T")
 
@@ -44,13 +43,27 @@ and are not ours to swallow.
 
 
 def harmless(function: Callable[..., T]) -> Callable[..., T | None]:
-    """Decorate a function so that nothing it does can leave it: it returns None instead. 1 µs."""
+    """Decorate a function so that nothing it does can leave it: it returns None instead. 1 µs.
+
+    The signals of a worker's life wait meanwhile. One that was on its way already is raised at the end, like those that
+    came meanwhile. Only the main thread ever runs their handlers.
+    """
     name = function.__name__
 
     @wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> T | None:
-        held = _hold_back()
+        is_holding = _CAN_HOLD_BACK and threading.get_ident() == threading.main_thread().ident
+        early = noted = None
         try:
+            if is_holding:
+                before: set[int] = set()
+                try:
+                    before = _bare.pthread_sigmask(_BLOCK, _HELD_BACK)
+                except BaseException as error:  # noqa: BLE001  raised by a handler that was due; raised again in the end
+                    early = error
+                # Where the main thread blocks a signal, the kernel gives it to another one, and Python runs the handler
+                # in the main thread all the same: where there are others, the handlers step aside too.
+                noted = _Noted() if _other_threads() else None
             return function(*args, **kwargs)
         except BaseException as error:  # signals are held back, so whatever arrives is of our own making
             if type(error).__module__.startswith(_OTHERS_ENDINGS):
@@ -58,49 +71,13 @@ def harmless(function: Callable[..., T]) -> Callable[..., T | None]:
             _own_up(name, error)
             return None
         finally:
-            if held is not None:
-                _let_go(*held)
+            if is_holding:
+                early = (noted.send_again() if noted is not None else None) or early
+                _bare.pthread_sigmask(_SET, before)
+                if early is not None:
+                    raise early
 
     return guarded
-
-
-@contextmanager
-def signals_held_back() -> Iterator[None]:
-    """Hold back the signals of a worker's life until the block ends.
-
-    One that was on its way already is raised at the end, like those that came meanwhile. Only the main thread ever runs
-    their handlers.
-    """
-    held = _hold_back()
-    try:
-        yield
-    finally:
-        if held is not None:
-            _let_go(*held)
-
-
-_Held = tuple["set[int]", "_Noted | None", "BaseException | None"]
-
-
-def _hold_back() -> _Held | None:
-    if not _CAN_HOLD_BACK or threading.get_ident() != threading.main_thread().ident:
-        return None
-    early: BaseException | None = None
-    try:
-        before = _bare.pthread_sigmask(_BLOCK, _HELD_BACK)
-    except BaseException as error:  # noqa: BLE001  raised by a handler that was due; raised again in the end
-        early, before = error, set()
-    # Where the main thread blocks a signal, the kernel gives it to another one, and Python runs the handler in the main
-    # thread all the same: where there are others, the handlers step aside too.
-    return before, _Noted() if _other_threads() else None, early
-
-
-def _let_go(before: set[int], noted: _Noted | None, early: BaseException | None) -> None:
-    if noted is not None:
-        early = noted.send_again() or early
-    _bare.pthread_sigmask(_SET, before)
-    if early is not None:
-        raise early
 
 
 class _Noted:

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 CACHED_KEYS: Final = 2_048
 MAX_CACHED_KEY: Final = 64
-CACHED_TEXTS: Final = 1_024
-MAX_CACHED_TEXT: Final = 128
-"""Characters of a string that is remembered: the caches of this module hold less than 1 MiB."""
 
 
 class NotWholeError(Exception):
@@ -61,7 +58,7 @@ class Leaves:
             self.note_cut()
             key = name_of(key, max_chars=self.limits.max_key_characters)
         self.weight += len(key)
-        known = _known_key(key) if len(key) <= MAX_CACHED_KEY else _known_key.__wrapped__(key)
+        known = known_key(key) if len(key) <= MAX_CACHED_KEY else known_key.__wrapped__(key)
         if known[0] != key:
             self.is_exact = False
             self.is_scrubbed = self.is_scrubbed or known[0] != clean(key)
@@ -79,7 +76,7 @@ class Leaves:
             self.is_scrubbed = self.is_scrubbed or scrub(head) != head
             found = scrubbed_cut(head, max_chars=limit, size=size)
         else:
-            found = _known_text(text) if size <= MAX_CACHED_TEXT else scrub(clean(text))
+            found = scrub(clean(text))
             if MASK in found:  # put there now, or before the text came here: Celery's text of arguments from a slot
                 self.note_scrubbed()
             elif found != text:
@@ -119,13 +116,9 @@ class Leaves:
         return self.real(float.__float__(value)) if issubclass(cls, float) else None
 
 
-@lru_cache(maxsize=CACHED_TEXTS)
-def _known_text(text: str) -> str:
-    return scrub(clean(text))
-
-
 @lru_cache(maxsize=CACHED_KEYS)
-def _known_key(key: str) -> tuple[str, Verdict]:
+def known_key(key: str) -> tuple[str, Verdict]:
+    """Return a short key masked, and what it says about its value; cached."""
     return scrub(clean(key)), verdict_on(key)
 
 

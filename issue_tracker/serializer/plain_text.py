@@ -57,6 +57,9 @@ def text_of(value: object, *, max_chars: int) -> str:
 
 def scrubbed_text_of(value: object, *, max_chars: int) -> str:
     """Return `text_of` a value with its secrets masked, those at the cut too."""
+    if type(value) is str and len(value) <= max_chars:
+        masked = scrub(clean(value))
+        return masked if len(masked) <= max_chars else cut(masked, max_chars=max_chars, size=len(value))
     text, size = _raw_text(value, max_chars + OVERLAP_CHARACTERS)
     return scrubbed_cut(text, max_chars=max_chars, size=size)
 
@@ -76,7 +79,7 @@ def scrubbed_cut(text: str, *, max_chars: int, size: int | None = None) -> str:
 def name_of(value: object, *, max_chars: int = MAX_NAME_CHARACTERS) -> str:
     """Return a value as a name: one longer than `max_chars` ends with a hash of the whole, to stay distinct."""
     if type(value) is str and len(value) <= max_chars:
-        return clean(value)
+        return value if value.isascii() and "\x00" not in value else clean(value)
     text, size = _raw_text(value, 1 << 20)
     text = clean(text)
     if size <= max_chars and len(text) <= max_chars:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from .leaves import NotWholeError
 from .limits import EXACT, SHOWN, Limits
 from .plain_text import clean, name_of, scrubbed_text_of, text_of, unprintable
+from .small import small_tree
 from .walk import Walk
 
 __all__ = ["EXACT", "SHOWN", "Limits", "Serialized", "clean", "name_of", "scrubbed_text_of", "serialize", "text_of"]
@@ -37,9 +38,11 @@ class Serialized:
 def serialize(value: object, *, limits: Limits = SHOWN) -> Serialized:
     """Return a value as plain JSON values within the limits. Never raises, whatever the value does.
 
-    With EXACT, which wants all or nothing, `tree` is None for what doesn't fit. Usual arguments cost 5 to 10 µs.
+    With EXACT, which wants all or nothing, `tree` is None for what doesn't fit. Usual arguments cost 2 µs.
     """
     try:
+        if limits is SHOWN and (tree := small_tree(value)) is not None:
+            return Serialized(tree=tree, is_exact=True, is_scrubbed=False, is_cut=False)
         return _serialize(value, limits)
     except NotWholeError as error:
         return Serialized(tree=None, is_exact=False, is_scrubbed=bool(error.args[0]), is_cut=True)

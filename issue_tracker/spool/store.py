@@ -349,7 +349,7 @@ def _take_back(fd: int, written: int) -> None:
 
 
 _spools: dict[tuple[Any, ...], Spool] = {}
-_latest: list[tuple[tuple[Any, ...], Spool]] = []
+_latest: list[tuple[conf.Settings, dict[str, Any], tuple[Any, ...], Spool]] = []
 """The last answer of `current`, and what it was made of. Asked for twice in every task."""
 
 
@@ -361,11 +361,13 @@ def current() -> Spool:
     """
     chosen = conf.current()
     database = settings.DATABASES.get(chosen.database, {})
-    made_of = (id(chosen), id(database), database.get("NAME"), database.get("HOST"), database.get("PORT"))
-    if _latest and _latest[0][0] == made_of:
-        return _latest[0][1]
+    names = (database.get("NAME"), database.get("HOST"), database.get("PORT"))
+    if _latest:
+        latest = _latest[0]
+        if latest[0] is chosen and latest[1] is database and latest[2] == names:
+            return latest[3]
     found = _spool_of(chosen, database)
-    _latest[:] = [(made_of, found)]
+    _latest[:] = [(chosen, database, names, found)]
     return found
 
 

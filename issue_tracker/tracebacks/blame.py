@@ -13,6 +13,7 @@ from .exceptions import (
     causes_of,
     describe,
     is_exception,
+    is_ordinary,
     members_of,
     standing_for,
     text_of_remote,
@@ -52,6 +53,8 @@ def culprit_of(value: Any) -> str:
     try:
         if issubclass(type(value), str):
             return culprit_of_text(value)
+        if is_ordinary(value) and (found := _culprit_in(traceback_of(value))):
+            return found
         real = standing_for(value)
         return _culprit_of_exception(real) if is_exception(real) else _culprit_in(real)
     except Exception:  # noqa: BLE001  what is given for a traceback may be anything

@@ -24,6 +24,11 @@ MAX_MESSAGE_CHARACTERS: Final = 8_192
 MAX_CAUSES: Final = 15
 """Exceptions of a chain that are looked at. As many as CPython shows of a group."""
 
+MAX_CLASSES: Final = 512
+"""Classes of which it is remembered what they stand for."""
+
+_names_by_id: Final[dict[int, tuple[type, list[tuple[str, str]]]]] = {}
+
 traceback_of: Callable[[BaseException], Any] = BaseException.__dict__["__traceback__"].__get__
 cause_of: Callable[[BaseException], BaseException | None] = BaseException.__dict__["__cause__"].__get__
 context_of: Callable[[BaseException], BaseException | None] = BaseException.__dict__["__context__"].__get__
@@ -63,10 +68,18 @@ class Described:
 
 def describe(value: object) -> Described:
     """Describe an exception by what it stands for: the one that Celery or billiard wrapped, or that a retry is for."""
+    if is_ordinary(value):
+        return _described(value, message_of(value))
     real = unwrapped(value)
     described = _describe_alone(real)
     cause = _cause_worth_telling(real)
     return described if cause is None else replace(described, cause=_describe_alone(unwrapped(cause)))
+
+
+def is_ordinary(value: object) -> TypeGuard[BaseException]:
+    """Tell whether a value is an exception that stands for itself: neither a wrapper nor one that another led to."""
+    cls = type(value)
+    return issubclass(cls, BaseException) and not _known_names_of(cls)
 
 
 def _describe_alone(real: object) -> Described:
@@ -171,8 +184,15 @@ def _led_to(error: object) -> BaseException | None:
 
 def _known_names_of(cls: type) -> list[tuple[str, str]]:
     """Return package and name of those among a class and its bases whose names are known here; for most, none."""
-    known = [base for base in _mro_of(cls) if _qualname_of(base) in _KNOWN_NAMES]
-    return [(str(_module_of(base)).partition(".")[0], _qualname_of(base)) for base in known]
+    # By id, for a metaclass may say what it likes when it is hashed; the class is kept, so that its id stays its own.
+    found = _names_by_id.get(id(cls))
+    if found is None:
+        known = [base for base in _mro_of(cls) if _qualname_of(base) in _KNOWN_NAMES]
+        names = [(str(_module_of(base)).partition(".")[0], _qualname_of(base)) for base in known]
+        if len(_names_by_id) >= MAX_CLASSES:
+            _names_by_id.clear()
+        found = _names_by_id[id(cls)] = (cls, names)
+    return found[1]
 
 
 def _cause_worth_telling(error: object) -> BaseException | None:

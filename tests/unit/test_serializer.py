@@ -21,7 +21,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from issue_tracker.scrubber import MASK
-from issue_tracker.serializer import EXACT, Serialized, serialize
+from issue_tracker.serializer import EXACT, Serialized, serialize, trees
+from issue_tracker.serializer.small import small_tree
 from issue_tracker.serializer.trees import SHOWN, Limits
 
 USUAL = ["Avatar", 5, {"theater_id": 3, "url": "http://x/y"}]
@@ -316,3 +317,17 @@ def test_a_generator_is_not_consumed() -> None:
     serialize([source, iter([1]), Path(__file__).open])
 
     assert list(source) == [0, 1, 2]
+
+
+PLAIN = st.none() | st.booleans() | st.integers() | st.text(max_size=40)
+KEYS = st.text(max_size=8) | st.sampled_from(["name", "value", "password", "theater_id", "url", "key"])
+
+
+@given(st.lists(PLAIN, max_size=12) | st.dictionaries(KEYS, PLAIN, max_size=12))
+def test_the_short_way_for_small_values_leads_where_the_long_one_does(value: Any) -> None:
+    """Whole and without a secret, or not at all."""
+    tree = small_tree(value)
+
+    assert tree is None or trees._serialize(value, SHOWN) == Serialized(
+        tree=tree, is_exact=True, is_scrubbed=False, is_cut=False
+    )
