@@ -68,6 +68,8 @@ class _Taker:
     issue: OperationalIssue
     is_new: bool
     events: list[Event] = field(default_factory=list)
+    moments: list[dt.datetime] = field(default_factory=list)
+    """When each of them happened."""
     has_worsened: bool = False
     """Its context is that of a worse failure now."""
 
@@ -128,7 +130,8 @@ def complete(occurrence: Occurrence, event: Event, *, using: str, now: dt.dateti
         _move(occurrence, joined, using=using, now=now, folded=folded)
         return True
     issue = occurrence.issue
-    changes = dict(zip(COLUMNS, row_of(joined, issue, now), strict=True))
+    row = row_of(joined, issue, moment_of(joined, now), conf.current().release)
+    changes = dict(zip(COLUMNS, row, strict=True))
     for name in COMPLETED:
         setattr(occurrence, name, changes[name])
     occurrence.save(using=using, update_fields=COMPLETED)
@@ -165,9 +168,7 @@ def _takers(events: list[Event], *, using: str, now: dt.datetime) -> list[_Taker
     """
     window = conf.current().dedup_window
     if not window:
-        return [
-            _Taker(new_issue(event, None, now, takes_repeats=False), is_new=True, events=[event]) for event in events
-        ]
+        return [_alone(event, now) for event in events]
     by_key: dict[str, list[Event]] = defaultdict(list)
     for event in sorted(events, key=lambda event: event.occurred_at):
         by_key[event.fingerprint].append(event)
@@ -180,6 +181,11 @@ def _takers(events: list[Event], *, using: str, now: dt.datetime) -> list[_Taker
     for key in sorted(by_key):
         takers += _divide(by_key[key], current.get(key), earlier.get(key), window=window, now=now, using=using)
     return takers
+
+
+def _alone(event: Event, now: dt.datetime) -> _Taker:
+    issue = new_issue(event, None, now, takes_repeats=False)
+    return _Taker(issue, is_new=True, events=[event], moments=[moment_of(event, now)])
 
 
 def _spill(
@@ -244,7 +250,9 @@ def _divide(
             taker = _Taker(new_issue(event, _returns_from(earlier, at, window), now), is_new=True)
             takers.append(taker)
         taker.events.append(event)
-        taker.issue.last_seen_at = max(taker.issue.last_seen_at, at)
+        taker.moments.append(at)
+        if at > taker.issue.last_seen_at:
+            taker.issue.last_seen_at = at
     return takers
 
 
@@ -273,12 +281,18 @@ def _earlier(keys: list[str], *, using: str) -> dict[str, OperationalIssue]:
 
 def _store(takers: list[_Taker], folded: Folded, *, using: str, now: dt.datetime) -> None:
     for taker in takers:
-        _sum_up(taker, now)
+        _sum_up(taker)
         _wake(taker, using=using)
     made = [taker.issue for taker in takers if taker.is_new]
     _insert_issues(made, using=using)
     folded.opened += made
-    insert_occurrences([row_of(event, taker.issue, now) for taker in takers for event in taker.events], using=using)
+    release = conf.current().release
+    rows = [
+        row_of(event, taker.issue, at, release)
+        for taker in takers
+        for event, at in zip(taker.events, taker.moments, strict=True)
+    ]
+    insert_occurrences(rows, using=using)
     add_to_issues(
         [(taker.issue, len(taker.events)) for taker in takers if not taker.is_new and taker.events], using=using
     )
@@ -303,13 +317,11 @@ def _insert_issues(issues: list[OperationalIssue], *, using: str) -> None:
         issues = [issue for issue in issues if issue._state.adding]
 
 
-def _sum_up(taker: _Taker, now: dt.datetime) -> None:
+def _sum_up(taker: _Taker) -> None:
     """Bring the issue up to its events; a new one holds its count from the start."""
     issue = taker.issue
+    issue.first_seen_at = min([issue.first_seen_at, *taker.moments])
     for event in taker.events:
-        at = moment_of(event, now)
-        issue.first_seen_at = min(issue.first_seen_at, at)
-        issue.last_seen_at = max(issue.last_seen_at, at)
         if _WORST_FIRST[event.severity] < _WORST_FIRST[issue.severity]:
             _worsen(issue, event)
             taker.has_worsened = True

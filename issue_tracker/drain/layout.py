@@ -8,7 +8,6 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from issue_tracker import conf
 from issue_tracker.event import Event, Kind
 from issue_tracker.models import OperationalIssue
 
@@ -55,12 +54,12 @@ def flat_context(event: Event) -> dict[str, Any]:
     return {**{key: value for key, value in facts.items() if value not in (None, "")}, **event.context}
 
 
-def row_of(event: Event, issue: OperationalIssue, now: dt.datetime) -> tuple[Any, ...]:
+def row_of(event: Event, issue: OperationalIssue, at: dt.datetime, release: str) -> tuple[Any, ...]:
     """Lay an event out in the order of `statements.COLUMNS`."""
     return (
         issue.pk,
         event.event_id,
-        moment_of(event, now),
+        at,
         event.kind,
         event.severity,
         event.task_id,
@@ -72,7 +71,7 @@ def row_of(event: Event, issue: OperationalIssue, now: dt.datetime) -> tuple[Any
         event.context,
         event.error_message if event.error_message != issue.error_message else "",
         event.traceback if event.traceback != issue.traceback else "",
-        conf.current().release,
+        release,
         event.payload,
         event.payload_note,
         event.options,

@@ -68,11 +68,13 @@ def _plain(row: tuple[Any, ...], adapt: Any) -> tuple[Any, ...]:
     values = list(row)
     values[2] = adapt(values[2])
     for place in _JSON_PLACES:
-        if values[place] is not None:
-            values[place] = _dump(values[place])
+        value = values[place]
+        if value is not None:
+            values[place] = _dump(value) if value else _EMPTY[type(value)]
     return tuple(values)
 
 
+_EMPTY: Final = {dict: "{}", list: "[]", str: '""', int: "0", float: "0.0", bool: "false"}
 _JSON_PLACES: Final = tuple(place for place, column in enumerate(COLUMNS) if column in JSON_COLUMNS)
 
 
