@@ -16,7 +16,7 @@ class IssueTrackerConfig(AppConfig):
     def ready(self) -> None:
         """Connect the receivers, the drain of this process and the drainer of a worker."""
         from . import checks, conf, transactions  # noqa: F401  checks registers itself
-        from .capture import crashes, logs, publishing
+        from .capture import crashes, log_tracebacks, logs, publishing
         from .capture import receivers as capture
         from .drain import drainer, inline
         from .tracebacks import own_code
@@ -26,6 +26,7 @@ class IssueTrackerConfig(AppConfig):
             capture.connect()
             capture.end_checks.append(transactions.left_open)
             logs.install()
+            log_tracebacks.install()
             publishing.install()
             crashes.install()
             inline.install()

@@ -125,6 +125,8 @@ class Settings:
     """Further fragments of key names whose values are masked."""
     secret_patterns: tuple[str, ...] = _key((), _texts)
     """Further regular expressions whose matches are masked in any text."""
+    share_tracebacks: bool = _key(True, _flag)
+    """Let Celery's log take the traceback that Celery has formatted for the result, instead of formatting it again."""
     severities: dict[str, str | None] = _key({}, _severities)
     """Severity by kind, instead of the default; None leaves that kind unrecorded."""
     capture_locals: bool = _key(False, _flag)
