@@ -82,8 +82,16 @@ def peak_kib() -> int:
 
     Not from getrusage: that figure survives `exec` and would tell the size of whoever started this process.
     """
-    lines = (PROC / "self" / "status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+    return peak_kib_of("self")
+
+
+def peak_kib_of(pid: int | str) -> int:
+    """Return the highest resident memory that a process ever had, in KiB; 0 when it has ended."""
+    try:
+        lines = (PROC / str(pid) / "status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
 
 
 def _own_seconds(pid: int) -> float:

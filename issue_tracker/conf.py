@@ -59,6 +59,20 @@ def _duration(value: object) -> timedelta:
     raise WrongTypeError("must be a timedelta or a number of seconds, 0 or more")
 
 
+def _duration_or_never(value: object) -> timedelta | None:
+    try:
+        return None if value is None else _duration(value)
+    except WrongTypeError as error:
+        raise WrongTypeError(f"{error}, or None (never)") from None
+
+
+def _count_or_none(value: object) -> int | None:
+    try:
+        return None if value is None else _count(value)
+    except WrongTypeError as error:
+        raise WrongTypeError(f"{error}, or None (no bound)") from None
+
+
 def _sync(value: object) -> str:
     if not isinstance(value, str) or value not in {"normal", "full"}:
         raise WrongTypeError('must be "normal" or "full"')
@@ -129,6 +143,14 @@ class Settings:
     """Let Celery's log take the traceback that Celery has formatted for the result, instead of formatting it again."""
     severities: dict[str, str | None] = _key({}, _severities)
     """Severity by kind, instead of the default; None leaves that kind unrecorded."""
+    prune_resolved_after: timedelta | None = _key(timedelta(days=30), _duration_or_never)
+    """How long a resolved issue is kept, counted from its last failure or its resolution, whichever came later."""
+    prune_open_after: timedelta | None = _key(None, _duration_or_never)
+    """How long an open issue may be quiet before it is deleted. None: an open issue is never deleted."""
+    prune_occurrences_after: timedelta | None = _key(timedelta(days=90), _duration_or_never)
+    """How long an occurrence is kept; the newest of each issue stays as long as the issue does."""
+    prune_max_occurrences: int | None = _key(1_000_000, _count_or_none)
+    """Occurrences kept, the newest ones, whatever their age; the newest of each issue stays all the same."""
     capture_locals: bool = _key(False, _flag)
     """Keep the local variables of the project's own frames, scrubbed and bounded as arguments are."""
 

@@ -192,15 +192,17 @@ def incident_of(issue: OperationalIssue) -> IssueQuerySet:
 def _release_of(issue: OperationalIssue, using: str) -> str:
     """Return the release that brought the issue: the first it was seen with,
     if other releases were seen before that.
+
+    Unknown once the first occurrences were pruned.
     """
     rows = Occurrence.objects.using(using).exclude(release="")
     first = (
         rows.filter(issue__fingerprint=issue.fingerprint)
         .order_by("occurred_at", "pk")
-        .values("release", "occurred_at")
+        .values("release", "occurred_at", "issue__is_returned", "issue__first_seen_at")
         .first()
     )
-    if first is None:
+    if first is None or first["issue__is_returned"] or first["issue__first_seen_at"] < first["occurred_at"]:
         return ""
     began = rows.filter(release=first["release"]).aggregate(began=Min("occurred_at"))["began"]
     had_earlier = rows.filter(occurred_at__lt=began).exclude(release=first["release"]).exists()
