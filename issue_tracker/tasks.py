@@ -5,6 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from . import retention
+from .doctor import deaths  # noqa: F401  a worker knows the tasks of `issues doctor --send` by this import
 from .requeue import jobs as requeue_jobs
 
 

@@ -17,8 +17,8 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from issue_tracker import charts, conf
-from issue_tracker.admin import actions, collection, frames, overview, page, texts
+from issue_tracker import charts, collection, conf
+from issue_tracker.admin import actions, frames, overview, page, texts
 from issue_tracker.admin.paginator import shown
 from issue_tracker.models import Occurrence, OperationalIssue
 from issue_tracker.templatetags.issue_tracker import grouped

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .batches import Drained, OutageError, drain, inode_of, lock_path
+from .batches import Drained, OutageError, drain, inode_of, lock_path, takes_rows
 
 __all__ = [
     "Drained",
@@ -10,4 +10,5 @@ __all__ = [
     "drain",
     "inode_of",
     "lock_path",
+    "takes_rows",
 ]

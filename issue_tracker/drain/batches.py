@@ -213,7 +213,7 @@ def _store_readable(spool: Spool, pairs: list[tuple[Record, Event]], done: Drain
         raise
     except Exception as error:  # whatever a record makes the database or its driver raise is that record's fault
         if len(pairs) == 1:
-            if not _takes_rows(conf.current().database):
+            if not takes_rows(conf.current().database):
                 raise OutageError(f"{type(error).__name__}: {error}") from error
             _set_aside(spool, pairs[0][0], f"{type(error).__name__}: {error}"[:500], done)
             return
@@ -244,7 +244,7 @@ def _in_one_transaction(events: list[Event]) -> Folded:
         except (DatabaseError, InterfaceError) as error:
             if is_deadlock(error) and attempt < ATTEMPTS - 1:
                 continue
-            if is_deadlock(error) or is_locked(error) or not _takes_rows(using):
+            if is_deadlock(error) or is_locked(error) or not takes_rows(using):
                 raise OutageError(f"{type(error).__name__}: {error}") from error
             if attempt:
                 raise
@@ -252,7 +252,7 @@ def _in_one_transaction(events: list[Event]) -> Folded:
     raise AssertionError("the last attempt returns or raises")
 
 
-def _takes_rows(using: str) -> bool:
+def takes_rows(using: str) -> bool:
     """Tell whether the database would take an ordinary record now, by storing one and rolling it back."""
     probe = Event(
         event_id="probe", kind="report", severity="info", name="probe", task="", fingerprint="probe", occurred_at=1.0

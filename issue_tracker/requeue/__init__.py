@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from .again import MAX_AT_ONCE, policy_of, requeue_all, warnings_of, why_not
+from .sending import connect
 
 __all__ = [
     "MAX_AT_ONCE",
+    "connect",
     "policy_of",
     "requeue_all",
     "warnings_of",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 BATCH: Final = 1_000
 """Rows that one transaction deletes at most. Ours; `docs/benchmarks.md` says how long it holds them."""
-ISSUES_AT_ONCE: Final = 200
+ISSUES_AT_ONCE: Final = 100
 """Issues that one transaction deletes: the database looks for what points at each of them in three tables."""
 PAUSE_SECONDS: Final = 0.01
 """Between two batches: on SQLite, where one process writes at a time, the others get their turn."""

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from issue_tracker.admin.collection import look
+from issue_tracker.collection import look
 from issue_tracker.drain.batches import drain_lock
 from issue_tracker.event import Event, encode
 from issue_tracker.spool import current

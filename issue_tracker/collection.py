@@ -1,4 +1,4 @@
-"""The state of collection on this host, for the overview: what waits in the spool, what was given up, who drains."""
+"""The state of collection on this host: what waits in the spool, what was given up, who drains. Right of the seam."""
 
 from __future__ import annotations
 
