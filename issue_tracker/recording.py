@@ -84,7 +84,7 @@ def record(failure: Failure) -> str:
     if severity is None:
         return ""
     try:
-        event = _event(failure, severity)
+        event = event_of(failure, severity)
     except BaseException as error:  # noqa: BLE001  a fault of ours must cost the details, never the record; `guard` holds signals back
         event = _bare(failure, severity, error)
     append(event)
@@ -143,7 +143,8 @@ def severity_of(failure: Failure) -> str | None:
     return failure.severity or SEVERITIES.get(failure.kind, Severity.ERROR).value
 
 
-def _event(failure: Failure, severity: str) -> Event:
+def event_of(failure: Failure, severity: str) -> Event:
+    """Bound, mask and fingerprint a failure, whose severity is given."""
     task, name = name_of(failure.task), name_of(scrub(failure.name))
     message = scrubbed_text_of(failure.message, max_chars=MAX_MESSAGE_CHARACTERS)
     args, kwargs = _shown(failure.args), _shown(failure.kwargs)

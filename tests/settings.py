@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "issue_tracker",
     "demo.cinema",
+    "tests.project",
 ]
 
 MIDDLEWARE = [

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from .batches import Drained, OutageError, drain, inode_of, lock_path, takes_rows
+from .folding import Folded, fold
 
 __all__ = [
     "Drained",
+    "Folded",
     "OutageError",
     "drain",
+    "fold",
     "inode_of",
     "lock_path",
     "takes_rows",

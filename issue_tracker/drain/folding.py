@@ -74,16 +74,17 @@ class _Taker:
     """Its context is that of a worse failure now."""
 
 
-def fold(events: Sequence[Event], *, using: str, now: dt.datetime) -> Folded:
+def fold(events: Sequence[Event], *, using: str, now: dt.datetime, is_history: bool = False) -> Folded:
     """Store the events of a batch, and tell what became of earlier ones.
 
-    The caller holds a transaction open on `using`.
+    The caller holds a transaction open on `using`. History that is taken over opens issues without a bound on their
+    number, and no signal tells of them.
     """
     folded = Folded()
     for deaths, controls in _parts(events):
-        _fold_deaths(deaths, folded, using=using, now=now)
+        _fold_deaths(deaths, folded, using=using, now=now, is_history=is_history)
         folded.deferred += [event for event in controls if not tell(event, using=using, now=now)]
-    for issue in folded.opened:
+    for issue in () if is_history else folded.opened:
         announce(issue_returned if issue.is_returned else issue_opened, issue, using=using)
     return folded
 
@@ -103,13 +104,13 @@ def _parts(events: Sequence[Event]) -> Iterator[tuple[list[Event], list[Event]]]
         yield deaths, controls
 
 
-def _fold_deaths(events: list[Event], folded: Folded, *, using: str, now: dt.datetime) -> None:
+def _fold_deaths(events: list[Event], folded: Folded, *, using: str, now: dt.datetime, is_history: bool) -> None:
     if not events:
         return
     unique = _merged(events)
     known = _known(unique, using=using)
     fresh = [event for event in unique.values() if event.event_id not in known]
-    _store(_takers(fresh, using=using, now=now), folded, using=using, now=now)
+    _store(_takers(fresh, using=using, now=now, is_bounded=not is_history), folded, using=using, now=now)
     for event_id, occurrence in known.items():
         folded.merged += complete(occurrence, unique[event_id], using=using, now=now, folded=folded)
     fail_again(fresh, using=using)
@@ -162,7 +163,7 @@ def _known(unique: dict[str, Event], *, using: str) -> dict[str, Occurrence]:
     return {occurrence.event_id: occurrence for occurrence in found}
 
 
-def _takers(events: list[Event], *, using: str, now: dt.datetime) -> list[_Taker]:
+def _takers(events: list[Event], *, using: str, now: dt.datetime, is_bounded: bool = True) -> list[_Taker]:
     """Find or make the issue of each event; issues that exist are locked, in the order of their keys,
     against deadlocks.
     """
@@ -176,7 +177,8 @@ def _takers(events: list[Event], *, using: str, now: dt.datetime) -> list[_Taker
     locked = table.select_for_update().filter(open_key__in=sorted(by_key)).order_by("open_key")
     current = {issue.fingerprint: issue for issue in locked}
     earlier = _earlier([key for key in by_key if key not in current], using=using)
-    _spill(by_key, current, using=using, now=now)
+    if is_bounded:
+        _spill(by_key, current, using=using, now=now)
     takers: list[_Taker] = []
     for key in sorted(by_key):
         takers += _divide(by_key[key], current.get(key), earlier.get(key), window=window, now=now, using=using)

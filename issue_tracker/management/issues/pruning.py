@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from issue_tracker import retention
 
-from .verb import Console, Verb
+from .verb import Console, Verb, once_a_second
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from django.core.management.base import CommandParser
 
     from issue_tracker.retention import Pruned
@@ -20,23 +17,14 @@ if TYPE_CHECKING:
 
 def prune(options: dict[str, Any], console: Console) -> int:
     """Delete what the settings let go."""
-    done = retention.prune(dry_run=options["dry_run"], progress=_progress(console))
+    done = retention.prune(
+        dry_run=options["dry_run"],
+        # On stderr, so that stdout holds the result alone.
+        progress=once_a_second(lambda done: console.complain(f"so far: {_counts(done)}")),
+    )
     what = "would go" if options["dry_run"] else "deleted"
     console.show(asdict(done) | {"dry_run": options["dry_run"]}, lambda: f"{what}: {_counts(done)}")
     return 0
-
-
-def _progress(console: Console) -> Callable[[Pruned], None]:
-    """Return what says, once a second, how far it is; on stderr, so that stdout holds the result alone."""
-    said_at = time.monotonic()
-
-    def say(done: Pruned) -> None:
-        nonlocal said_at
-        if time.monotonic() - said_at >= 1:
-            said_at = time.monotonic()
-            console.complain(f"so far: {_counts(done)}")
-
-    return say
 
 
 def _counts(done: Pruned) -> str:

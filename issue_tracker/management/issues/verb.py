@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.core.management.base import CommandError
 from django.core.serializers.json import DjangoJSONEncoder
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from django.core.management.base import CommandParser, OutputWrapper
 
     from issue_tracker.lifecycle import IssueQuerySet
+
+Done = TypeVar("Done")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,3 +93,16 @@ def issue_of(pk: int) -> OperationalIssue:
     if issue is None:
         raise CommandError(f"There is no issue {pk}. `manage.py issues list --status all` lists them.", returncode=1)
     return issue
+
+
+def once_a_second(say: Callable[[Done], None]) -> Callable[[Done], None]:
+    """Return what passes on what it is told, but not more often than once a second."""
+    said_at = time.monotonic()
+
+    def tell(done: Done) -> None:
+        nonlocal said_at
+        if time.monotonic() - said_at >= 1:
+            said_at = time.monotonic()
+            say(done)
+
+    return tell
