@@ -151,6 +151,8 @@ class Settings:
     """How long an occurrence is kept; the newest of each issue stays as long as the issue does."""
     prune_max_occurrences: int | None = _key(1_000_000, _count_or_none)
     """Occurrences kept, the newest ones, whatever their age; the newest of each issue stays all the same."""
+    metrics_token: str = _key("", _text)
+    """Whoever sends it as "Authorization: Bearer …" may read the metrics. Empty: only users who may view issues."""
     capture_locals: bool = _key(False, _flag)
     """Keep the local variables of the project's own frames, scrubbed and bounded as arguments are."""
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from . import conf, context, spool
+from . import conf, context, spool, tracing
 from .event import Event, Kind, Severity, encode, encode_stub, event_id_of
 from .scrubber import scrub
 from .serializer import EXACT, Serialized, name_of, scrubbed_text_of, serialize
@@ -84,7 +84,7 @@ def record(failure: Failure) -> str:
     if severity is None:
         return ""
     try:
-        event = event_of(failure, severity)
+        event = event_of(failure, severity, bound={**tracing.span_ids(), **context.bound()})
     except BaseException as error:  # noqa: BLE001  a fault of ours must cost the details, never the record; `guard` holds signals back
         event = _bare(failure, severity, error)
     append(event)
@@ -143,14 +143,13 @@ def severity_of(failure: Failure) -> str | None:
     return failure.severity or SEVERITIES.get(failure.kind, Severity.ERROR).value
 
 
-def event_of(failure: Failure, severity: str) -> Event:
-    """Bound, mask and fingerprint a failure, whose severity is given."""
+def event_of(failure: Failure, severity: str, *, bound: dict[str, Any] | None = None) -> Event:
+    """Bound, mask and fingerprint a failure, whose severity is given; what is `bound` is context beside its own."""
     task, name = name_of(failure.task), name_of(scrub(failure.name))
     message = scrubbed_text_of(failure.message, max_chars=MAX_MESSAGE_CHARACTERS)
     args, kwargs = _shown(failure.args), _shown(failure.kwargs)
     payload, note = _payload(failure, args, kwargs)
-    bound = context.bound()
-    extra = {**bound, **failure.context} if failure.context else bound
+    extra = {**(bound or {}), **(failure.context or {})}
     return Event(
         event_id=_event_id(failure),
         kind=failure.kind,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CHUNK: Final = 500
-"""Keys in one statement; SQLite takes 999 parameters at the least."""
+"""Rows in one transaction, and keys in one statement: SQLite takes 999 parameters at the least."""
 IN_ONE_STATEMENT: Final = """
 WITH quickly AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
 held AS MATERIALIZED (SELECT o.id FROM {table} o, quickly WHERE o.id = ANY(%s) FOR UPDATE OF o SKIP LOCKED)
@@ -36,10 +36,8 @@ A prune that a crash of the server undoes is done by the next one.
 
 
 def delete_occurrences(ids: Sequence[int], *, using: str) -> int:
-    """Delete those of these occurrences that nobody else holds, in one transaction; returns how many."""
-    if _takes_one_statement(using):
-        return _delete_in_one_statement(ids, using)
-    return _in_turn(partial(_delete_held, ids, using), using)
+    """Delete those of these occurrences that nobody else holds, CHUNK in a transaction; returns how many."""
+    return sum(_delete_some(some, using) for some in chunks(ids))
 
 
 def delete_issues(those: QuerySet[OperationalIssue], *, using: str) -> tuple[int, int]:
@@ -54,6 +52,12 @@ def chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
     """Part keys into as many as one statement takes."""
     for start in range(0, len(ids), CHUNK):
         yield ids[start : start + CHUNK]
+
+
+def _delete_some(ids: Sequence[int], using: str) -> int:
+    if _takes_one_statement(using):
+        return _delete_in_one_statement(ids, using)
+    return _in_turn(partial(_delete_held, ids, using), using)
 
 
 def _takes_one_statement(using: str) -> bool:
@@ -75,7 +79,7 @@ def _delete_in_one_statement(ids: Sequence[int], using: str) -> int:
 
 def _delete_held(ids: Sequence[int], using: str) -> int:
     rows = Occurrence.objects.using(using).order_by()
-    return sum(rows.filter(pk__in=_held(rows.filter(pk__in=some), using)).delete()[0] for some in chunks(ids))
+    return rows.filter(pk__in=_held(rows.filter(pk__in=ids), using)).delete()[0]
 
 
 def _delete_issues(those: QuerySet[OperationalIssue], using: str) -> tuple[int, int]:

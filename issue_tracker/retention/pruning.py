@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 BATCH: Final = 1_000
-"""Rows that one transaction deletes at most. Ours; `docs/benchmarks.md` says how long it holds them."""
+"""Rows read at once and deleted in two transactions; docs/benchmarks.md says how long those hold them."""
 ISSUES_AT_ONCE: Final = 100
 """Issues that one transaction deletes: the database looks for what points at each of them in three tables."""
 PAUSE_SECONDS: Final = 0.01
