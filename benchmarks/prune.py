@@ -2,12 +2,14 @@
 
 The command runs in a process of its own. Meanwhile its backend's transactions are watched from outside (age of the
 running one, every 2 ms), its memory is read from the kernel, and somebody else locks a random issue again and again, as
-a drainer does, and takes the time that the lock took.
+a drainer does, and takes the time that the lock took; the same before the prune, for on a busy machine that is slow at
+times by itself.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 POLL_SECONDS: Final = 0.002
 PROBE_SECONDS: Final = 0.01
+ALONE_SECONDS: Final = 20.0
+"""How long the locks are timed before the prune."""
 HEADS: Final = ("what", "figure")
 LONGEST: Final = """
 SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)
@@ -49,6 +53,7 @@ class Watched:
     seconds: float = 0.0
     peak_mib: float = 0.0
     longest_seconds: float = 0.0
+    alone_lock_seconds: list[float] = field(default_factory=list)
     lock_seconds: list[float] = field(default_factory=list)
     said: dict[str, int] = field(default_factory=dict)
 
@@ -91,16 +96,13 @@ def _pruned(address: str, issues: int) -> Watched:
         "ISSUE_TRACKER": json.dumps({"PRUNE_OCCURRENCES_AFTER": 0}),
     }
     command = [sys.executable, "-m", "django", "issues", "prune", "--format", "json"]
-    watched, ended = Watched(), threading.Event()
-    prober = threading.Thread(target=_probe, args=(address, issues, watched, ended))
-    prober.start()
+    watched = Watched()
+    with _probing(address, issues, watched.alone_lock_seconds):
+        time.sleep(ALONE_SECONDS)
     began = time.perf_counter()
     process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    try:
+    with _probing(address, issues, watched.lock_seconds):
         _watch(address, process, watched)
-    finally:
-        ended.set()
-        prober.join()
     output, _ = process.communicate()
     if process.returncode:
         raise SystemExit(f"the prune ended with {process.returncode}")
@@ -117,7 +119,20 @@ def _watch(address: str, process: subprocess.Popen[bytes], watched: Watched) -> 
             time.sleep(POLL_SECONDS)
 
 
-def _probe(address: str, issues: int, watched: Watched, ended: threading.Event) -> None:
+@contextlib.contextmanager
+def _probing(address: str, issues: int, seconds: list[float]) -> Iterator[None]:
+    """Time locks for the length of the block."""
+    ended = threading.Event()
+    prober = threading.Thread(target=_probe, args=(address, issues, seconds, ended))
+    prober.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        prober.join()
+
+
+def _probe(address: str, issues: int, seconds: list[float], ended: threading.Event) -> None:
     """Lock one issue after the other, as a drainer does for a repeat, and let go again."""
     with psycopg.connect(address) as connection:
         for issue in _at_random(issues):
@@ -125,7 +140,7 @@ def _probe(address: str, issues: int, watched: Watched, ended: threading.Event) 
                 return
             began = time.perf_counter()
             connection.execute(LOCK, (issue,))
-            watched.lock_seconds.append(time.perf_counter() - began)
+            seconds.append(time.perf_counter() - began)
             connection.rollback()
             time.sleep(PROBE_SECONDS)
 
@@ -137,19 +152,21 @@ def _at_random(issues: int) -> Iterator[int]:
 
 
 def _rows(watched: Watched) -> list[tuple[str, str]]:
-    locks = watched.lock_seconds
     deleted = watched.said["occurrences"]
     return [
         ("occurrences deleted", f"{deleted:,}"),
         ("issues deleted", f"{watched.said['issues']:,}"),
         ("time", f"{watched.seconds:,.0f} s ({deleted / watched.seconds:,.0f} occurrences/s)"),
         ("longest transaction: no lock is held longer", f"{watched.longest_seconds * 1000:.0f} ms"),
-        (
-            f"somebody else's lock on an issue, {len(locks):,} times: median, p99, longest",
-            f"{median(locks) * 1000:.1f}, {percentile(locks, 99) * 1000:.1f}, {max(locks) * 1000:.0f} ms",
-        ),
+        ("somebody else's lock on an issue: median, p99, longest", _times(watched.lock_seconds)),
+        ("the same before the prune", _times(watched.alone_lock_seconds)),
         ("peak memory of the process", f"{watched.peak_mib:.0f} MiB"),
     ]
+
+
+def _times(seconds: list[float]) -> str:
+    most = f"{percentile(seconds, 99) * 1000:.1f}, {max(seconds) * 1000:.0f}"
+    return f"{median(seconds) * 1000:.1f}, {most} ms, of {len(seconds):,}"
 
 
 if __name__ == "__main__":
