@@ -20,6 +20,7 @@ from django.utils import timezone
 from . import conf
 from .drain import Folded, fold
 from .event import Event, Kind, Severity, event_id_of
+from .fingerprint import VERSION
 from .models import Occurrence, OperationalIssue
 from .recording import MAX_MESSAGE_CHARACTERS, Failure, event_of
 from .serializer import scrubbed_text_of
@@ -127,7 +128,8 @@ def _event(source: type[models.Model], row: Any) -> Event:
         ),
         _severity(row.severity),
     )
-    return replace(event, event_id=event_id_of("adopted", source._meta.label_lower, row.pk))
+    key = event_id_of("adopted", source._meta.label_lower, row.pk)
+    return replace(event, event_id=key, fingerprint=event.keyed(), fingerprint_version=VERSION)
 
 
 def _severity(value: object) -> str:

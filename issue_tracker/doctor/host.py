@@ -56,7 +56,7 @@ def spool(_app: Celery) -> Iterator[Finding]:
         yield warning(
             "spool",
             f"Failures were given up, but counted ({reasons}).",
-            "Give the spool more room: SPOOL_MAX_BYTES, SPOOL_MAX_RECORDS, or a larger disk.",
+            "Give the spool more room: SPOOL_MAX_BYTES, or a larger disk.",
         )
 
 

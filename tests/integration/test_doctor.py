@@ -61,7 +61,7 @@ def test_a_spool_that_holds_what_was_refused_is_a_warning() -> None:
     """Quarantine and discards, each with its number."""
     assert only(host.spool(APP)).level is Level.FINE
 
-    current().quarantine(Record(id=1, body=b"x"), reason="no such column")
+    current().quarantine(Record(body=b"x"), reason="no such column")
     current().reserve.count("spool full", 3)
 
     assert [one.level for one in host.spool(APP)] == [Level.FINE, Level.WARNING, Level.WARNING]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from django.test import override_settings
 
 from issue_tracker import conf
+from tests.processes import ROOT
 
 
 def read(**chosen: Any) -> conf.Settings:
@@ -121,3 +123,10 @@ def test_defaults_are_not_shared() -> None:
     read().severities["retry"] = None
 
     assert read().severities == {}
+
+
+def test_the_docs_have_every_key() -> None:
+    """The table of docs/settings.md and the code name the same keys."""
+    table = (ROOT / "docs" / "settings.md").read_text().partition("## Kinds")[0]
+
+    assert set(re.findall(r"^\| `([A-Z_]+)` \|", table, re.MULTILINE)) == set(conf.KEYS)
