@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 
 from celery import Celery
+from celery.schedules import crontab
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "demo.settings")
 
@@ -42,7 +43,8 @@ app.conf.update(
             "task": "demo.cinema.tasks.colombia_com_download_task",
             "schedule": 600.0,  # seconds: every ten minutes
         },
+        "issue-tracker-prune": {"task": "issue_tracker.prune", "schedule": crontab(hour=3, minute=30)},
     },
 )
-app.autodiscover_tasks(["demo.cinema"])
+app.autodiscover_tasks(["demo.cinema", "issue_tracker"])
 app.autodiscover_tasks(["demo.cinema"], related_name="failing")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from . import celery_side, host
-from .findings import Finding, Level, error, fine, warning
+from .findings import Finding, Level, error, fine, said, warning
 from .trial import clean_up, is_of_trial, trial
 
 if TYPE_CHECKING:
@@ -37,4 +37,4 @@ def examine(app: Celery, *, checks: Iterable[Check] = CHECKS) -> Iterator[Findin
         try:
             yield from check(app)
         except Exception as trouble:  # noqa: BLE001  a doctor that dies of what it finds tells nothing of the rest
-            yield error(check.__name__, f"The check broke: {type(trouble).__name__}: {trouble}", "Please report it.")
+            yield error(check.__name__, f"The check broke: {said(trouble)}", "Please report it.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from issue_tracker.scrubber import scrub
+
 
 class Level(StrEnum):
     """How bad it is."""
@@ -41,3 +43,8 @@ def warning(area: str, text: str, advice: str) -> Finding:
 def error(area: str, text: str, advice: str) -> Finding:
     """Say what loses failures."""
     return Finding(area=area, level=Level.ERROR, text=text, advice=advice)
+
+
+def said(trouble: BaseException) -> str:
+    """Return what an exception says, in one line and without a secret."""
+    return scrub(f"{type(trouble).__name__}: {str(trouble).strip().partition(chr(10))[0]}")

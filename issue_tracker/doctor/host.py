@@ -13,7 +13,7 @@ from issue_tracker import checks, collection, conf
 from issue_tracker.drain import takes_rows
 from issue_tracker.spool import current
 
-from .findings import Finding, error, fine, warning
+from .findings import Finding, error, fine, said, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -85,7 +85,7 @@ def database(_app: Celery) -> Iterator[Finding]:
         connection.ensure_connection()
         missing = _missing_migrations(using)
     except Exception as trouble:  # noqa: BLE001  whatever the driver raises is the finding
-        yield error("database", f"{using!r} can't be asked: {_said(trouble)}", "Failures wait in the spool meanwhile.")
+        yield error("database", f"{using!r} can't be asked: {said(trouble)}", "Failures wait in the spool meanwhile.")
         return
     if missing:
         yield error("database", f"Not migrated: {', '.join(missing)}.", f"Run `manage.py migrate --database {using}`.")
@@ -109,7 +109,3 @@ def _of_messages(area: str, messages: Iterable[CheckMessage]) -> Iterator[Findin
     for message in messages:
         make = error if message.level >= ERROR else warning
         yield make(area, message.msg, message.hint or "")
-
-
-def _said(trouble: Exception) -> str:
-    return f"{type(trouble).__name__}: {str(trouble).strip().partition(chr(10))[0]}"

@@ -17,7 +17,7 @@ from issue_tracker.requeue import connect
 
 from .celery_side import is_configured, pools
 from .deaths import PREFIX
-from .findings import Finding, error, fine, warning
+from .findings import Finding, error, fine, said, warning
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -54,17 +54,18 @@ def is_of_trial(issue: OperationalIssue) -> bool:
 def trial(app: Celery, *, queue: str = "", timeout_seconds: float = 30) -> Iterator[Finding]:
     """Send a failure; when it arrives, one task for each further kind. Yields what came of each, and removes the rows.
 
-    Takes up to twice the timeout. Raises what the database raises.
+    Takes up to twice the timeout.
     """
     found = pools(app) if is_configured(app) else {}
     if not found:
         yield error(AREA, "Nothing was sent: no worker answers.", "See above.")
         return
-    clean_up()
     try:
-        yield from _tried(app, set(found.values()), queue, timeout_seconds)
-    finally:
         clean_up()
+        yield from _tried(app, set(found.values()), queue, timeout_seconds)
+        clean_up()
+    except Exception as trouble:  # noqa: BLE001  whatever broker or database raise in the middle of it is the finding
+        yield error(AREA, f"The trial broke off: {said(trouble)}", "Try again: what it left is removed then.")
 
 
 def clean_up() -> int:
