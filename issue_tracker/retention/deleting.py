@@ -30,7 +30,8 @@ DELETE FROM {table} WHERE id IN (SELECT id FROM held)
 """
 """Locks, deletes and lets go without a word from the client in between and without a wait for the disk.
 
-Measured with 12 busy processes on 2 cores: 1,000 rows were held for 11 ms (median; 28 at most) instead of 50 (1,023).
+Measured in turns, 3 times, with a load of 15 to 18 on 2 cores: 500 rows were held for 8 ms in the median (96 at most)
+instead of 27 to 45 (330) in a transaction of three statements.
 A prune that a crash of the server undoes is done by the next one.
 """
 
