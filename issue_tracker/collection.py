@@ -54,11 +54,11 @@ def look() -> Collection:
 
 
 def _oldest(spool: Spool) -> datetime | None:
-    if not spool.depth():
+    record = spool.oldest()
+    if record is None:
         return None
-    for record in spool.claim(max_records=1, max_bytes=1):
-        with suppress(UnreadableRecordError, ValueError, OverflowError, OSError):
-            return datetime.fromtimestamp(decode(record.body).occurred_at, UTC)
+    with suppress(UnreadableRecordError, ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(decode(record.body).occurred_at, UTC)
     return None
 
 

@@ -25,7 +25,7 @@ from django.conf import settings
 from issue_tracker import conf
 from issue_tracker.complaints import complain
 
-from .bounds import reason_to_refuse, size_and_time
+from .bounds import reason_to_refuse, size_and_time, waiting_bytes
 from .frames import HEAD_BYTES, Frame, Head, frame_of, frames_from, head_bytes, head_of, write_head
 from .locks import ProcessLock, directory_locked
 from .private_files import PrivateDirectoryError, create_private_file, prepare_directory
@@ -189,7 +189,7 @@ class Spool:
         found: list[Record] = []
         size = 0
         with self._draining():
-            for head, frame in self._waiting():
+            for head, frame in self._waiting(is_mended=True):
                 size += len(frame.body)
                 if found and (size > max_bytes or len(found) == max_records):
                     break
@@ -221,11 +221,17 @@ class Spool:
             self.reserve.count("quarantine full", dropped)
 
     def is_empty(self) -> bool:
-        """Tell whether nothing waits, without making a file."""
-        with self._draining():
-            if next(self._waiting(), None) is not None:
-                return False
+        """Tell whether nothing waits, without making a file. What a kill tore counts until the next claim."""
+        if any(map(waiting_bytes, self._files())):
+            return False
         return not self.reserve.has_entries() and not corrupt_files(self.directory)
+
+    def oldest(self) -> Record | None:
+        """Return the record that waits longest, for a look."""
+        with self._draining():
+            for head, frame in self._waiting():
+                return Record(body=frame.body, flaw=frame.flaw, made_at=head.made_at, end=frame.end)
+        return None
 
     def depth(self) -> int:
         """Count the records that wait, by reading them: 0.2 s for 256 MiB."""
@@ -248,20 +254,26 @@ class Spool:
         """Return the files of records, the oldest first and the one that takes appends last."""
         return [*sorted(self.directory.glob(f"{FILE_NAME}.*")), self.path]
 
-    def _waiting(self) -> Iterator[tuple[Head, Frame]]:
+    def _waiting(self, *, is_mended: bool = False) -> Iterator[tuple[Head, Frame]]:
+        """Yield what waits, the oldest first. Who drains mends the files on his way; who only looks changes nothing."""
         for path in self._files():
             with _opened(path) as (fd, head):
+                place = 0
                 if head is not None:
-                    yield from self._waiting_in(path, fd, head)
-                elif fd >= 0 and _is_left_alone(path, fd):
-                    set_aside(path)
-                    self.reserve.count("spool damaged", 1)
+                    place = head.drained
+                    for frame in frames_from(fd, place):
+                        place = frame.end
+                        yield head, frame
+                if is_mended and fd >= 0:
+                    self._mend(path, fd, head, place)
 
-    def _waiting_in(self, path: Path, fd: int, head: Head) -> Iterator[tuple[Head, Frame]]:
-        place = head.drained
-        for frame in frames_from(fd, place):
-            place = frame.end
-            yield head, frame
+    def _mend(self, path: Path, fd: int, head: Head | None, place: int) -> None:
+        """Set a file aside whose head is damaged; cut off what was torn behind `place`; remove one that has nothing."""
+        if head is None:
+            if _is_left_alone(path, fd):
+                set_aside(path)
+                self.reserve.count("spool damaged", 1)
+            return
         if place < os.fstat(fd).st_size and _is_left_alone(path, fd) and next(frames_from(fd, place), None) is None:
             # Nobody is writing: what is left of a frame belongs to a process that was killed in it.
             os.ftruncate(fd, place)

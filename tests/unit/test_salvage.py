@@ -83,6 +83,23 @@ def test_a_torn_frame_at_the_end_is_cut_off_and_counted(spool: Spool) -> None:
     assert spool.reserve.counts() == {"torn by a kill": 1}
 
 
+def test_who_only_looks_changes_nothing(spool: Spool) -> None:
+    """A page of the admin, or a scrape of the metrics, is no drain."""
+    with spool.path.open("ab") as file:
+        file.write(frame_of(b"x" * 500)[:300])
+    before = spool.path.read_bytes()
+
+    assert spool.depth() == len(TEXTS)
+    assert (oldest := spool.oldest()) is not None
+    assert oldest.body.decode() == TEXTS[0]
+    assert not spool.is_empty()
+
+    assert spool.path.read_bytes() == before
+    flip(spool.path, 0, 0)
+    assert (spool.depth(), spool.oldest(), spool.is_empty()) == (0, None, False)
+    assert corrupt_files(spool.directory) == []
+
+
 def test_a_torn_frame_in_the_middle_hides_nothing(spool: Spool) -> None:
     """Another process appended behind it."""
     with spool.path.open("ab") as file:
