@@ -12,6 +12,7 @@ from celery.utils.serialization import UnpickleableExceptionWrapper
 from hypothesis import given
 from hypothesis import strategies as st
 
+from issue_tracker.scrubber import scrub
 from issue_tracker.serializer import clean
 from issue_tracker.tracebacks.exceptions import MAX_MESSAGE_CHARACTERS, causes_of, describe, message_of, type_name_of
 from issue_tracker.tracebacks.formatting import format_exception
@@ -237,7 +238,7 @@ def test_a_message_of_the_usual_size_is_what_str_says(args: list[Any]) -> None:
 
     is_bytes = len(args) == 1 and isinstance(args[0], bytes)
     if not is_bytes:
-        assert message_of(error) == clean(expected)
+        assert scrub(message_of(error)) == scrub(clean(expected))  # a name that announces a secret may come up
 
 
 def test_types_are_named_with_their_module() -> None:
