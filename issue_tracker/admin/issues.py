@@ -19,18 +19,13 @@ from issue_tracker.admin.changelist import IssueChangeList
 from issue_tracker.admin.filters import ChoiceFilter, DateRangeFilter, TaskFilter, ViewFilter
 from issue_tracker.admin.paginator import BoundedPaginator
 from issue_tracker.admin.requeueing import RequeuePages, requeue_selected
+from issue_tracker.admin.searching import matches, words_of
 from issue_tracker.models import Occurrence, OperationalIssue
 from issue_tracker.templatetags.issue_tracker import ago, grouped
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from django.utils.safestring import SafeString
-
-MAX_SEARCH: Final = 200
-"""Characters of a search that are used; ours."""
-
-MAX_SEARCH_WORDS: Final = 8
-"""Words of a search that are used; ours, since each one costs a look at every message."""
 
 MAX_LISTED: Final = 100
 """Issues that the confirmation of a deletion names."""
@@ -53,7 +48,7 @@ class OperationalIssueAdmin(RequeuePages):
         ("first_seen_at", DateRangeFilter),
     )
     list_per_page = 25
-    search_fields = ("name", "error_message")
+    search_fields = ("name__has_text", "error_message__has_text")
     search_help_text = _("Words of the name or the message, or the exact id of a task")
     ordering = ("-last_seen_at", "-id")
     paginator = BoundedPaginator
@@ -120,13 +115,14 @@ class OperationalIssueAdmin(RequeuePages):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[OperationalIssue], search_term: str
     ) -> tuple[QuerySet[OperationalIssue], bool]:
-        """Search words in name and message, and the exact id of a task; what is too long to mean anything is cut."""
-        term = " ".join(search_term[:MAX_SEARCH].split()[:MAX_SEARCH_WORDS])
-        if term and " " not in term:  # asked first and apart: an OR with it would keep any index off the text
-            of_task = Occurrence.objects.using(queryset.db).filter(task_id=term).values_list("issue_id", flat=True)
-            if pks := set(of_task[:MAX_SEARCH]):
-                return queryset.filter(pk__in=pks), False
-        return super().get_search_results(request, queryset, term)
+        """Search words in name and message, and the exact id of a task."""
+        term, issues = words_of(search_term), self.get_queryset(request)
+        if not term:
+            return queryset, False
+        pks = matches(request, issues, super().get_search_results(request, issues, term)[0], search_term)
+        if pks is None:
+            return super().get_search_results(request, queryset, term)
+        return queryset.filter(pk__in=pks), False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody adds an issue by hand."""

@@ -16,7 +16,7 @@ from django.utils.http import urlencode
 
 from issue_tracker import charts
 from issue_tracker.admin.filters import PRESETS
-from issue_tracker.admin.page import occurrences_of
+from issue_tracker.admin.occurrences import occurrences_of
 from issue_tracker.admin.paginator import MAX_COUNTED
 
 if TYPE_CHECKING:

@@ -11,15 +11,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib.admin.models import LogEntry
-from django.contrib.contenttypes.models import ContentType
-from django.db.models import Count, OuterRef, Q, Subquery
-from django.db.models.functions import Left, TruncHour
+from django.db.models import Count, Q
+from django.db.models.functions import TruncHour
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from issue_tracker import charts, recurrence
 from issue_tracker.admin.highlighting import highlighted
+from issue_tracker.admin.occurrences import occurrence_page, timeline
 from issue_tracker.models import Occurrence, OperationalIssue
 from issue_tracker.templatetags.issue_tracker import exact, grouped, pretty
 
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import QueryDict
     from django.utils.safestring import SafeString
-
-PER_PAGE: Final = 20
-"""Occurrences in one page of the table."""
 
 MAX_MESSAGE: Final = 8_192
 """Characters of the message on the page; what is captured is no longer than that (RELIABILITY's limit)."""
@@ -44,9 +41,6 @@ MAX_BLOCK: Final = 24_000
 
 MAX_RELATED: Final = 12
 """Related issues shown, of each sort a few."""
-
-MAX_TIMELINE: Final = 50
-"""Attempts of one task id that are shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,17 +81,6 @@ class Related:
         return [(title, issues) for title, issues in titled if issues]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OccurrencePage:
-    """One page of the table of occurrences, newest first, and the cursors of its neighbours."""
-
-    rows: list[Occurrence]
-    newer: str = ""
-    older: str = ""
-    latest_times: tuple[datetime, ...] = ()
-    """When the latest occurrences were, as far as this page had to know."""
-
-
 def gather(
     address: QueryDict,
     issue: OperationalIssue,
@@ -113,7 +96,12 @@ def gather(
     message, traceback = own_texts(issue, occurrence)
     occurrences = occurrence_page(issue, before=address.get("before", ""), after=address.get("after", ""))
     others = related(issue, issues)
-    drawn, said = recurrence_of(issue, occurrences.latest_times, [other.pk for other in others.incident])
+    drawn, said = recurrence_of(
+        issue,
+        occurrences.latest_times,
+        incident=[other.pk for other in others.incident],
+        release=recurrence.since_release(occurrence),
+    )
     raw = json.dumps(
         as_json(issue, occurrence, with_payload=may_view_payload), indent=2, ensure_ascii=False, default=str
     )
@@ -185,59 +173,17 @@ def json_block(value: Any) -> Block | None:
     )
 
 
-def chosen_occurrence(issue: OperationalIssue, pk: int | None) -> Occurrence | None:
-    """Return an occurrence of the issue, the latest by default, with `older_id` and `newer_id` of its neighbours."""
-    same = _of_issue(issue)
-    older, newer = _around(OuterRef("occurred_at"), OuterRef("pk"))
-    rows = same.annotate(
-        older_id=Subquery(_of_outer_issue().filter(older).order_by("-occurred_at", "-pk").values("pk")[:1]),
-        newer_id=Subquery(_of_outer_issue().filter(newer).order_by("occurred_at", "pk").values("pk")[:1]),
-    )
-    return (rows.filter(pk=pk) if pk is not None else rows.order_by("-occurred_at", "-pk")).first()
-
-
-def occurrence_page(issue: OperationalIssue, *, before: str = "", after: str = "") -> OccurrencePage:
-    """Return a page of occurrences before or after a cursor; a cursor that makes no sense gives the newest page.
-
-    By keys, not by offset: the last of a million occurrences is as near as the first.
-    """
-    rows: Any = _of_issue(issue).annotate(message_head=Left("error_message", 160))
-    rows = rows.only("pk", "issue_id", "occurred_at", "kind", "severity", "task_id", "attempt", "worker", "outcome")
-    if newer_than := _cursor(after):
-        found = list(rows.filter(_around(*newer_than)[1]).order_by("occurred_at", "pk")[: PER_PAGE + 1])
-        has_newer, found = len(found) > PER_PAGE, found[:PER_PAGE][::-1]
-        return OccurrencePage(rows=found, older=_mark(found[-1:]), newer=_mark(found[:1]) if has_newer else "")
-    edge = _cursor(before)
-    if edge:
-        rows = rows.filter(_around(*edge)[0])
-    fetched = list(rows.order_by("-occurred_at", "-pk")[: PER_PAGE + 1 if edge else recurrence.RECENT_TIMES])
-    found = fetched[:PER_PAGE]
-    return OccurrencePage(
-        rows=found,
-        older=_mark(found[-1:]) if len(fetched) > PER_PAGE else "",
-        newer=_mark(found[:1]) if edge else "",
-        latest_times=() if edge else tuple(row.occurred_at for row in fetched),
-    )
-
-
-def timeline(occurrence: Occurrence | None, issues: QuerySet[OperationalIssue]) -> list[Occurrence]:
-    """Return the attempts of the occurrence's task id and of the task it was sent again as, oldest first."""
-    ids = [name for name in (occurrence.task_id, occurrence.requeued_as) if name] if occurrence else []
-    if not ids:
-        return []
-    rows = occurrences_of(issues).filter(task_id__in=ids).annotate(message_head=Left("error_message", 160))
-    rows = rows.only(
-        "pk", "issue_id", "occurred_at", "kind", "severity", "task_id", "attempt", "worker", "outcome", "requeued_as"
-    )
-    return list(rows.order_by("occurred_at", "pk")[:MAX_TIMELINE])
-
-
 def recurrence_of(
-    issue: OperationalIssue, times: Iterable[datetime], incident: Iterable[int], now: datetime | None = None
+    issue: OperationalIssue,
+    times: Iterable[datetime],
+    *,
+    incident: Iterable[int] = (),
+    release: str = "",
+    now: datetime | None = None,
 ) -> tuple[charts.Chart, list[str]]:
     """Draw the last 30 days, of the issue and those before it, a bar a day, and say in words how it comes back.
 
-    One query; the latest times and the issues of the same incident come from queries that the page makes anyway.
+    One query; the latest times, the issues of the same incident and the release come from queries made anyway.
     """
     now = timezone.localtime(now or timezone.now())
     start = now - timedelta(days=recurrence.DAYS - 1)
@@ -254,7 +200,7 @@ def recurrence_of(
     # In the colour of the issue: the severity of each occurrence is in no index, and 33,000 rows took 119 ms to fetch.
     drawn = charts.chart(((hour, issue.severity, n) for hour, n in by_hour.items()), start, now)
     found = recurrence.summarise(by_hour, [at.astimezone(now.tzinfo) for at in times], now=now)
-    return drawn, recurrence.words(replace(found, together_with=tuple(incident)))
+    return drawn, recurrence.words(replace(found, together_with=tuple(incident), since_release=release))
 
 
 def related(issue: OperationalIssue, issues: QuerySet[OperationalIssue]) -> Related:
@@ -288,16 +234,11 @@ def related(issue: OperationalIssue, issues: QuerySet[OperationalIssue]) -> Rela
 
 def history(issue: OperationalIssue) -> list[LogEntry]:
     """Return who did what to the issue, newest first."""
+    opts = OperationalIssue._meta  # by name, not by id: the ids of content types differ from database to database
     entries = LogEntry.objects.using(issue._state.db).filter(
-        content_type=ContentType.objects.get_for_model(OperationalIssue), object_id=str(issue.pk)
+        content_type__app_label=opts.app_label, content_type__model=opts.model_name, object_id=str(issue.pk)
     )
     return list(entries.select_related("user").order_by("-action_time", "-pk")[:50])
-
-
-def occurrences_of(issues: QuerySet[OperationalIssue]) -> QuerySet[Occurrence]:
-    """Return the occurrences of these issues; where they are all, without a look at them."""
-    rows = Occurrence.objects.using(issues.db)
-    return rows.filter(issue__in=issues.order_by().values("pk")) if issues.query.where else rows
 
 
 def arguments_of(issue: OperationalIssue, occurrence: Occurrence | None) -> dict[str, Any]:
@@ -355,31 +296,3 @@ def _columns(row: Any, hidden: set[str]) -> dict[str, Any]:
 
 def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _of_issue(issue: OperationalIssue) -> QuerySet[Occurrence]:
-    return Occurrence.objects.using(issue._state.db).filter(issue=issue)
-
-
-def _of_outer_issue() -> QuerySet[Occurrence]:
-    return Occurrence.objects.filter(issue=OuterRef("issue"))
-
-
-def _around(moment: Any, pk: Any) -> tuple[Q, Q]:
-    older = Q(occurred_at__lte=moment) & (Q(occurred_at__lt=moment) | Q(pk__lt=pk))
-    newer = Q(occurred_at__gte=moment) & (Q(occurred_at__gt=moment) | Q(pk__gt=pk))
-    return older, newer
-
-
-def _cursor(text: str) -> tuple[datetime, int] | None:
-    moment, _sep, pk = text[:60].partition("~")
-    try:
-        return datetime.fromtimestamp(int(moment) / 1_000_000, UTC), int(pk)
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-def _mark(rows: Iterable[Occurrence]) -> str:
-    for row in rows:
-        return f"{round(row.occurred_at.timestamp() * 1_000_000)}~{row.pk}"
-    return ""

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy
 
 from issue_tracker import charts, collection, conf
 from issue_tracker.admin import actions, frames, overview, page, texts
+from issue_tracker.admin.occurrences import chosen_occurrence
 from issue_tracker.admin.paginator import shown
 from issue_tracker.models import Occurrence, OperationalIssue
 from issue_tracker.templatetags.issue_tracker import grouped
@@ -82,12 +83,12 @@ class IssuePages(_Base):
             raise PermissionDenied
         if issue is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined,no-any-return]
-        return self._page(request, issue, page.chosen_occurrence(issue, None), extra_context)
+        return self._page(request, issue, chosen_occurrence(issue, None), extra_context)
 
     def occurrence_view(self, request: HttpRequest, pk: int, occurrence_pk: int) -> HttpResponse:
         """Show the issue with one certain occurrence: its permalink."""
         issue = self._issue(request, pk)
-        occurrence = page.chosen_occurrence(issue, occurrence_pk)
+        occurrence = chosen_occurrence(issue, occurrence_pk)
         if occurrence is None:
             raise Http404(_("This occurrence is not stored (any more)."))
         return self._page(request, issue, occurrence, {"is_permalink": True})
@@ -222,7 +223,7 @@ class IssuePages(_Base):
     def _chosen(self, request: HttpRequest, pk: int) -> tuple[OperationalIssue, Occurrence | None]:
         issue, wanted = self._issue(request, pk), request.GET.get("occurrence", "")
         is_number = wanted.isascii() and wanted.isdigit() and len(wanted) < 19
-        return issue, page.chosen_occurrence(issue, int(wanted) if is_number else None)
+        return issue, chosen_occurrence(issue, int(wanted) if is_number else None)
 
     def _issue(self, request: HttpRequest, pk: int) -> OperationalIssue:
         issue = self.get_object(request, str(pk))

@@ -35,10 +35,6 @@ class BoundedPaginator(_Base):
         """The count as shown: "37", "10,000+"."""
         return shown(self._seen)
 
-    def knows(self, count: int) -> None:
-        """Take a count that is known already, so that none is asked for."""
-        self.__dict__["_seen"] = count
-
     @cached_property
     def _seen(self) -> int:
         rows: Any = self.object_list
