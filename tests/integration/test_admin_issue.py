@@ -335,6 +335,26 @@ def test_attempts_of_a_task_are_one_timeline(admin_client: Client, issue: Operat
     assert f"/{other.pk}/occurrences/" in html
 
 
+def test_recurrence_names_the_release_that_brought_it(admin_client: Client, issue: OperationalIssue) -> None:
+    """Where an earlier release is known; the oldest issue has none before it."""
+    later = tell(Story(name="New", task="t", message="m", count=3, began_days=1))
+    Occurrence.objects.filter(issue=later).update(release="2026.11.4")
+
+    assert "Since release 2026.11.4." in admin_client.get(page_of(later)).context_data["page"]["recurrence"]
+    assert "Since release" not in admin_client.get(page_of(issue)).content.decode()
+
+
+def test_no_release_is_named_when_the_first_occurrences_are_pruned(
+    admin_client: Client, issue: OperationalIssue
+) -> None:
+    """What is left does not tell when it began."""
+    later = tell(Story(name="New", task="t", message="m", count=9, began_days=1))
+    Occurrence.objects.filter(issue=later).update(release="2026.11.4")
+    Occurrence.objects.filter(issue=later).earliest("occurred_at").delete()
+
+    assert "Since release" not in admin_client.get(page_of(later)).content.decode()
+
+
 def test_related_issues_are_grouped(admin_client: Client) -> None:
     """The same minute, the same task, the same exception."""
     now = timezone.now()
