@@ -24,6 +24,10 @@ SEVERITIES: Final = ("error", "warning", "info")
 MAX_HOURLY: Final = timedelta(hours=49)
 """Longest span drawn hour by hour: two days and the hour that has begun."""
 
+LEAST_HOURLY: Final = timedelta(hours=12)
+LEAST_DAILY: Final = timedelta(days=13)
+"""Shortest spans that a fitted drawing shrinks to: fewer bars look like a mistake."""
+
 MAX_DAILY: Final = 92
 """Days drawn at most; what lies before is left out."""
 
@@ -103,11 +107,14 @@ def chart(
 ) -> Chart:
     """Draw (hour, severity, count) over a span; counts outside it are left out.
 
-    Fitted, the span shrinks to the last two days, hour by hour, where there is nothing before them.
+    Fitted, the span shrinks where there is nothing at its beginning: to the last two days, hour by hour, or to the last
+    two weeks and as many days more as there are.
     """
     counts = list(counts)
-    if is_fitted and counts and end - (first := min(moment for moment, _severity, _n in counts)) < MAX_HOURLY:
-        start = max(start, min(first, end - timedelta(hours=12)))
+    if is_fitted and counts:
+        first = min(moment for moment, _severity, _n in counts)
+        least = LEAST_HOURLY if end - first < MAX_HOURLY else LEAST_DAILY
+        start = max(start, min(first, end - least))
     starts, is_hourly = buckets(start, end)
     ends = [*starts[1:], starts[-1] + timedelta(hours=1 if is_hourly else 24)]
     heap: list[Counter[str]] = [Counter() for _ in starts]

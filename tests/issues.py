@@ -316,7 +316,7 @@ def tell_all(*, now: datetime | None = None, rows: int | None = None) -> list[Op
 
 def _moment(chance: random.Random, first: datetime, last: datetime) -> datetime:
     share = chance.betavariate(1.6, 1) if chance.random() < 0.7 else round(chance.random() * 6) / 6
-    return first + (last - first) * min(share, 1.0)
+    return first + (last - first) * min(share, 1.0) * (1 - chance.random() / 200)
 
 
 def _occurrence(story: Story, issue: OperationalIssue, moment: datetime, chance: random.Random) -> Occurrence:

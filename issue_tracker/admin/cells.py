@@ -41,9 +41,9 @@ def flags(issue: OperationalIssue) -> list[str]:
 
 
 def severity_cell(issue: OperationalIssue) -> SafeString:
-    """Severity and status, each as text on its colour."""
+    """Severity as text on its colour, status as text beside its dot."""
     return format_html(
-        '<span class="it-badge it-{}">{}</span><br><span class="it-badge it-{}">{}</span>',
+        '<span class="it-badge it-{}">{}</span><span class="it-status it-status-{}">{}</span>',
         issue.severity,
         issue.get_severity_display(),
         issue.status,

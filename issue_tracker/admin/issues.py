@@ -21,7 +21,7 @@ from issue_tracker.admin.paginator import BoundedPaginator
 from issue_tracker.admin.requeueing import RequeuePages, requeue_selected
 from issue_tracker.admin.searching import matches, words_of
 from issue_tracker.models import Occurrence, OperationalIssue
-from issue_tracker.templatetags.issue_tracker import ago, grouped
+from issue_tracker.templatetags.issue_tracker import briefly, grouped
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -88,12 +88,12 @@ class OperationalIssueAdmin(RequeuePages):
     @admin.display(description=_("first seen"), ordering="first_seen_at")
     def first_seen(self, obj: OperationalIssue) -> SafeString | str:
         """Show when it was first seen."""
-        return ago(obj.first_seen_at)
+        return briefly(obj.first_seen_at)
 
     @admin.display(description=_("last seen"), ordering="last_seen_at")
     def last_seen(self, obj: OperationalIssue) -> SafeString | str:
         """Show when it was last seen."""
-        return ago(obj.last_seen_at)
+        return briefly(obj.last_seen_at)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[IssueChangeList]:
         """Return the list with views, facets, histogram and sparklines."""

@@ -13,21 +13,28 @@ from django.db.models import Count, Q, Sum
 from django.db.models.functions import TruncHour
 from django.utils import timezone
 from django.utils.http import urlencode
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from issue_tracker import charts
 from issue_tracker.admin.filters import PRESETS
 from issue_tracker.admin.occurrences import occurrences_of
-from issue_tracker.admin.paginator import MAX_COUNTED
+from issue_tracker.admin.paginator import MAX_COUNTED, shown
+from issue_tracker.models import OperationalIssue
+from issue_tracker.templatetags.issue_tracker import grouped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from django.db.models import QuerySet
 
-    from issue_tracker.models import Occurrence, OperationalIssue
+    from issue_tracker.models import Occurrence
 
 WINDOWS: Final = ("1h", "3h", "24h", "3d", "7d")
 """The columns of the matrix, as the list's date filter names them."""
+
+SHORT_WINDOWS: Final = {"1h": _("1 h"), "3h": _("3 h"), "24h": _("24 h"), "3d": _("3 d"), "7d": _("7 d")}
+"""Their headings; the whole words are one hover away."""
 
 WEEK: Final = timedelta(days=7)
 """How far back the page looks."""
@@ -72,18 +79,31 @@ class Row:
     """Of the busiest task's occurrences, in per cent."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One of the large numbers at the top."""
+
+    count: str
+    title: str
+    query: str
+    """Query string of the list behind it."""
+
+
 def gather(issues: QuerySet[OperationalIssue], now: datetime | None = None) -> dict[str, Any]:
     """Return what the page shows of these issues: all of them, or those that an admin's `get_queryset` leaves."""
     now = now or timezone.now()
     rows, occurrences = matrix(issues, now), occurrences_of(issues)
+    totals, drawn = _totals(rows), trend(occurrences, now)
+    open_count = issues.filter(status="open").order_by()[: MAX_COUNTED + 1].count()
     return {
-        "windows": [PRESETS[name][1] for name in WINDOWS],
+        "figures": _figures(open_count, totals, drawn),
+        "windows": [(SHORT_WINDOWS[name], PRESETS[name][1]) for name in WINDOWS],
         "matrix": rows[:SHOWN_TASKS],
-        "totals": _totals(rows),
+        "totals": totals,
         "hidden_tasks": max(0, len(rows) - SHOWN_TASKS),
         "top": _top(rows),
-        "trend": trend(occurrences, now),
-        "open_count": issues.filter(status="open").order_by()[: MAX_COUNTED + 1].count(),
+        "trend": drawn,
+        "trend_totals": _by_severity(drawn),
         "lists": short_lists(issues, now),
         "workers": workers(occurrences),
     }
@@ -146,6 +166,24 @@ def _totals(rows: Sequence[Row]) -> list[Cell]:
     return [
         Cell(count=sum(row.cells[n].count for row in rows), query=_query(name, None)) for n, name in enumerate(WINDOWS)
     ]
+
+
+def _figures(open_count: int, totals: Sequence[Cell], drawn: charts.Chart) -> list[Figure]:
+    hour, day, week = totals[WINDOWS.index("1h")], totals[WINDOWS.index("24h")], totals[WINDOWS.index("7d")]
+    since = gettext("occurrences since %(start)s") % {"start": drawn.ends[0]}
+    return [
+        Figure(count=shown(open_count), title=gettext("open issues"), query=""),
+        Figure(count=grouped(hour.count), title=gettext("issues seen in the last hour"), query=hour.query),
+        Figure(count=grouped(day.count), title=gettext("issues seen in the last 24 hours"), query=day.query),
+        Figure(count=grouped(drawn.total), title=since, query=week.query),
+    ]
+
+
+def _by_severity(drawn: charts.Chart) -> list[tuple[str, str, str]]:
+    """Return severity, label and count of what the trend shows."""
+    labels = dict(OperationalIssue.Severity.choices)
+    found = [(s, drawn.totals[s]) for s in charts.SEVERITIES if drawn.totals.get(s)]
+    return [(severity, str(labels[severity]), grouped(n)) for severity, n in found]
 
 
 def _top(rows: Iterable[Row]) -> list[Row]:

@@ -17,10 +17,9 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from issue_tracker import charts, collection, conf
+from issue_tracker import collection, conf
 from issue_tracker.admin import actions, frames, overview, page, texts
 from issue_tracker.admin.occurrences import chosen_occurrence
-from issue_tracker.admin.paginator import shown
 from issue_tracker.models import Occurrence, OperationalIssue
 from issue_tracker.templatetags.issue_tracker import grouped
 
@@ -106,9 +105,7 @@ class IssuePages(_Base):
             "opts": self.opts,
             "media": self.media,
             "list_url": self.issue_url("changelist"),
-            "open_count": shown(found["open_count"]),
             "short_lists": [(title, self._linked(found["lists"][name])) for name, title in SHORT_LISTS.items()],
-            "trend_totals": [(s, grouped(found["trend"].totals.get(s, 0))) for s in charts.SEVERITIES],
             "trend_label": _("%(n)s since %(start)s")
             % {"n": grouped(found["trend"].total), "start": found["trend"].ends[0]},
             "collection": collection.look(),

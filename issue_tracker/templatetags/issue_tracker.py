@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,30 @@ def ago(moment: datetime | None) -> SafeString | str:
     if moment is None:
         return "–"
     return format_html('<time datetime="{}" title="{}">{}</time>', iso(moment), exact(moment), since(moment))
+
+
+@register.filter
+def briefly(moment: datetime | None) -> SafeString | str:
+    """Show a moment as "3 h ago", for narrow columns, the exact one on hover."""
+    if moment is None:
+        return "–"
+    return format_html('<time title="{}">{}</time>', exact(moment), _briefly(moment))
+
+
+def _briefly(moment: datetime) -> str:
+    minutes = int((timezone.now() - moment).total_seconds() // 60)
+    if minutes < 1:
+        return since(moment)
+    for unit, text in (
+        (525_600, _("%(n)s y ago")),
+        (43_200, _("%(n)s mo ago")),
+        (10_080, _("%(n)s wk ago")),
+        (1_440, _("%(n)s d ago")),
+        (60, _("%(n)s h ago")),
+    ):
+        if minutes >= unit:
+            return text % {"n": minutes // unit}
+    return _("%(n)s min ago") % {"n": minutes}
 
 
 @register.filter
@@ -86,8 +111,10 @@ def sparkline(counts: Sequence[int]) -> SafeString | str:
 
 @register.filter
 def breakable(name: str) -> SafeString:
-    """Let a long dotted name wrap after its dots."""
-    return format_html_join(mark_safe("<wbr>"), "{}", ((part,) for part in str(name).replace(".", ".\0").split("\0")))
+    """Let a long dotted name wrap after its dots and underscores."""
+    return format_html_join(
+        mark_safe("<wbr>"), "{}", ((part,) for part in re.findall(r"[^._]*[._]+|[^._]+$", str(name)))
+    )
 
 
 @register.simple_tag
@@ -109,6 +136,7 @@ def script_words() -> SafeString:
             "older": _("older occurrence"),
             "newer": _("newer occurrence"),
             "list": _("back to the list"),
+            "search": _("search"),
             "help": _("these keys"),
         },
         "it-words",

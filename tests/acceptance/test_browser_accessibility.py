@@ -29,23 +29,24 @@ PAGES = {
     "requeue": "{issue}/requeue/",
     "job": "requeue-jobs/{job}/",
     "jobs": "requeue-jobs/",
+    "issue that was resolved": "{resolved}/change/",
 }
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages(browser: Browser, live_server: LiveServer, admin_user: User, scheme: str) -> None:
     """Contrast, names, roles, landmarks, as WCAG 2.2 AA has them; Django's own parts of the page included."""
-    axe = pytest.importorskip("axe_playwright_python", reason="axe-core comes with axe-playwright-python")
-    source = files(axe).joinpath("axe.min.js").read_text("utf-8")
+    source = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
     tell_all()
     job = RequeueJob.objects.create(total_count=10, sent_count=4)
     issue = OperationalIssue.objects.get(name="ConnectTimeout")
+    resolved = OperationalIssue.objects.get(name="ZeroDivisionError")
     found = visit(browser, str(live_server.url), admin_user, color_scheme=scheme)
 
     faults = {}
     for name, path in PAGES.items():
-        page = found.open(LIST + path.format(issue=issue.pk, job=job.pk))
-        page.evaluate("document.querySelectorAll('.it-page details').forEach((d) => { d.open = true; })")
+        page = found.open(LIST + path.format(issue=issue.pk, job=job.pk, resolved=resolved.pk))
+        page.evaluate("document.querySelectorAll('.it details').forEach((d) => { d.open = true; })")
         page.evaluate(source)
         result: dict[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         if serious := [_told(v) for v in result["violations"] if v["impact"] in {"serious", "critical"}]:

@@ -128,7 +128,7 @@ def test_mute_with_a_note(desk: Visit) -> None:
     page.locator("summary", has_text="Note").click()
     page.get_by_label("Note, kept with").fill("until the partner is back")
     page.locator("summary", has_text="Mute").click()
-    page.get_by_label("Mute").select_option("week")
+    page.get_by_label("How long").select_option("week")
     page.locator(".it-pop button", has_text="Mute").click()
 
     expect(page.locator("#history")).to_contain_text("until the partner is back")

@@ -43,7 +43,7 @@ document.addEventListener("DOMContentLoaded", () => {
   };
   const isList = Boolean(one("#changelist"));
   const keys = isList
-    ? { j: [words.down, () => move(1)], k: [words.up, () => move(-1)], o: [words.open, () => one(".it-at .it-one a")?.click()], x: [words.select, () => one(".it-at .action-select")?.click()], r: [words.resolve, resolve] }
+    ? { j: [words.down, () => move(1)], k: [words.up, () => move(-1)], o: [words.open, () => one(".it-at .it-one a")?.click()], x: [words.select, () => one(".it-at .action-select")?.click()], r: [words.resolve, resolve], "/": [words.search, () => one("#searchbar")?.focus()] }
     : { j: [words.older, () => click("[data-it=older]")], k: [words.newer, () => click("[data-it=newer]")], r: [words.reopen, () => click("[data-it-key=r]")], u: [words.list, () => click("[data-it=up]")] };
   keys["?"] = [words.help, () => help()];
   const help = () => {
