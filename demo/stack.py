@@ -131,6 +131,7 @@ def up(stack: Stack, *, port: int) -> int:
     login = f"{_start_admin(stack, port=port)}   user {USER}   password {password}"
     say(f" ... ready.\n\n  {login}\n\nThe tasks run; they take some ten seconds.\n\n")
     stack.run("scenes", sys.executable, "manage.py", "play_scenes", is_shown=True)
+    stack.run("history", sys.executable, "manage.py", "make_history", is_shown=True)
     say(f"\nThe worker, beat and the admin stay until Ctrl-C:\n\n  {login}\n\n")
     while True:
         stack.watch()

@@ -137,6 +137,11 @@ class IssueChangeList(ChangeList):
             drawn, bars=tuple(replace(bar, query=self._bar_query(bar, is_hourly=drawn.is_hourly)) for bar in drawn.bars)
         )
 
+    @property
+    def bound(self) -> int | None:
+        """How many of the latest issues are counted, None where it is all of them."""
+        return self._limit if self._edge else None
+
     def busiest_tasks(self, limit: int) -> list[tuple[str, int]]:
         """Return the tasks with most issues under all other filters and the search, with their counts."""
         rows = self._left_by_others(TaskFilter).order_by().values_list("task")
@@ -187,9 +192,11 @@ class IssueChangeList(ChangeList):
 
     @cached_property
     def _edge(self) -> datetime | None:
-        if is_keyed(self.request, self.query):
-            return None
-        return edge_of(self._in_range, MAX_FACETED_BY_TEXT if self.query else MAX_FACETED)
+        return None if is_keyed(self.request, self.query) else edge_of(self._in_range, self._limit)
+
+    @property
+    def _limit(self) -> int:
+        return MAX_FACETED_BY_TEXT if self.query else MAX_FACETED
 
     @property
     def _counted(self) -> QuerySet[OperationalIssue]:

@@ -60,7 +60,7 @@ def test_a_row_shows_name_message_task_severity_status_count_and_times(admin_cli
         "Error",
         "Open",
         "340",
-        "1 week",
+        "1 wk ago",
         "Returned",
     ):
         assert text in row[0].replace("\xa0", " ")

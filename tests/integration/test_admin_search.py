@@ -94,6 +94,7 @@ def test_a_common_word_among_thousands(staff: Client, many: None) -> None:
         costs[query] = len(queries)
 
     assert found == expected
+    assert f"(latest {MAX_FACETED_BY_TEXT:,})" in staff.get(f"{LIST}?status=all&q=number").content.decode()
     assert max(costs.values()) <= 12, costs
 
 
