@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from demo.cinema.models import Theater
 from issue_tracker.models import OperationalIssue, RequeueJob
 from tests.browsing import visit
 from tests.issues import tell_all
@@ -30,7 +31,11 @@ PAGES = {
     "job": "requeue-jobs/{job}/",
     "jobs": "requeue-jobs/",
     "issue that was resolved": "{resolved}/change/",
+    "an object with open issues": "../../cinema/theater/{theater}/change/",
 }
+
+OURS = {"an object with open issues": ".field-open_issues"}
+"""The part to look at, of pages that are the host's: the breadcrumbs of Django's own ones have a fault."""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -41,14 +46,17 @@ def test_pages(browser: Browser, live_server: LiveServer, admin_user: User, sche
     job = RequeueJob.objects.create(total_count=10, sent_count=4)
     issue = OperationalIssue.objects.get(name="ConnectTimeout")
     resolved = OperationalIssue.objects.get(name="ZeroDivisionError")
+    theater = Theater.objects.create(pk=5, name="Cine Colonia", slug="cine-colonia", city="Bogotá")
     found = visit(browser, str(live_server.url), admin_user, color_scheme=scheme)
 
     faults = {}
     for name, path in PAGES.items():
-        page = found.open(LIST + path.format(issue=issue.pk, job=job.pk, resolved=resolved.pk))
+        page = found.open(LIST + path.format(issue=issue.pk, job=job.pk, resolved=resolved.pk, theater=theater.pk))
         page.evaluate("document.querySelectorAll('.it details').forEach((d) => { d.open = true; })")
         page.evaluate(source)
-        result: dict[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        result: dict[str, Any] = page.evaluate(
+            "(part) => axe.run(part, {resultTypes: ['violations']})", OURS.get(name, "html")
+        )
         if serious := [_told(v) for v in result["violations"] if v["impact"] in {"serious", "critical"}]:
             faults[name] = serious
 

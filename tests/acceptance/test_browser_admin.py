@@ -190,6 +190,9 @@ def test_the_keyboard_on_the_list(desk: Visit) -> None:
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_contain_text("next issue")
     page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    expect(page.locator("#searchbar")).to_be_focused()
+    page.locator("#content h1").first.click()
 
     page.keyboard.press("r")
     expect(page.locator(".messagelist")).to_contain_text("1 issue resolved.")
@@ -275,6 +278,35 @@ def test_a_phone(browser: Browser, site: str, admin_user: User, place: str) -> N
         expect(page.get_by_role("button", name="Resolve")).to_be_in_viewport()
     found.shoot(f"phone-{place}")
     assert found.complaints == []
+
+
+def test_a_narrow_window_stacks_the_rows(browser: Browser, site: str, admin_user: User) -> None:
+    """Between sidebar and filters little is left for the list: the rows go by its width, not by the window's."""
+    found = visit(browser, site, admin_user, viewport={"width": 1024, "height": 768})
+
+    page = found.open(LIST)
+    name = page.get_by_role("link", name="Retry exhausted: TimeoutError").bounding_box()
+
+    assert is_as_wide_as_the_screen(page)
+    assert name is not None
+    assert name["width"] > 150
+    expect(page.locator("#result_list thead")).to_be_hidden()
+    assert found.complaints == []
+
+
+def test_the_mute_menu_shows_what_the_choice_needs(desk: Visit) -> None:
+    """A moment or a number of times, only when they are chosen."""
+    page = desk.open(issue_path())
+    page.locator("summary", has_text="Mute").click()
+
+    expect(page.get_by_label("Moment", exact=True)).to_be_hidden()
+    page.get_by_label("How long").select_option("more")
+    expect(page.get_by_label("Moment", exact=True)).to_be_hidden()
+    page.get_by_label("Times", exact=True).fill("100")
+    page.locator(".it-pop button", has_text="Mute").click()
+
+    issue = OperationalIssue.objects.get(name="ConnectTimeout")
+    assert (issue.status, issue.muted_until_count) == ("muted", 440)
 
 
 def test_without_javascript(browser: Browser, site: str, admin_user: User) -> None:
