@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import logging
 import re
+import warnings
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -30,12 +31,14 @@ MAX_ANSWER_BYTES: Final = 65_536
 def load(to: str) -> Any:
     """Import what a channel needs and return apprise's object for it. Raises ChannelError where there is none."""
     try:
-        apprise = importlib.import_module("apprise")
-        importlib.import_module("requests")
+        with warnings.catch_warnings():  # its plugins' own, which a host that makes errors of them can't mend
+            warnings.simplefilter("ignore")
+            importlib.import_module("requests")
+            apprise = importlib.import_module("apprise")
+            target = apprise.Apprise.instantiate(to, asset=apprise.AppriseAsset(async_mode=False))
     except ImportError:
         text = _("apprise is not installed: pip install 'django-issue-tracker[notify]'.")
         raise ChannelError(text) from None
-    target = apprise.Apprise.instantiate(to, asset=apprise.AppriseAsset(async_mode=False))
     if target is None:
         raise ChannelError(_("apprise knows no such URL: see its documentation for what this service needs."))
     return target
