@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 MAX_SUBJECT_CHARACTERS: Final = 150
 MAX_NAME_CHARACTERS: Final = 60
 MAX_MESSAGE_CHARACTERS: Final = 300
+NAMES_A_LINE: Final = 10
+"""Of a digest: a thousand names fit into what Slack takes, 35,000 characters."""
 
 _LOOKALIKES: Final = str.maketrans("<>*`~[]|@", "\u2039\u203a\u2217\u02cb\u223c\uff3b\uff3d\u00a6\uff20")
 """What makes bold, code, links and mentions (`@channel`, `<!everyone>`) somewhere, and what is shown instead."""
@@ -62,8 +64,7 @@ def title(issue: OperationalIssue) -> str:
 
 def subject(rows: Sequence[Notification], issue: OperationalIssue) -> str:
     """Return the strongest of the reasons, and of what."""
-    row = min(rows, key=lambda row: (_RANK.index(Notification.Reason(row.reason)), -row.count))
-    return f"{_reason_text(row)}: {title(issue)}"[:MAX_SUBJECT_CHARACTERS]
+    return f"{_reason_text(_strongest(rows))}: {title(issue)}"[:MAX_SUBJECT_CHARACTERS]
 
 
 def body(rows: Sequence[Notification], issue: OperationalIssue) -> str:
@@ -76,11 +77,20 @@ def body(rows: Sequence[Notification], issue: OperationalIssue) -> str:
 
 
 def digest(groups: Sequence[Sequence[Notification]]) -> tuple[str, str]:
-    """Return subject and body of a digest that names each issue once; the last line is the link to all."""
-    issues = [(rows, rows[0].issue) for rows in groups if rows[0].issue is not None]
-    lines = [subject(rows, issue) for rows, issue in issues]
-    count = len(issues)
+    """Return subject and body of a digest that names each issue once, by reason and task; then the link to all."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for rows in groups:
+        if (issue := rows[0].issue) is not None:
+            task = inert(issue.task or "–", max_characters=MAX_NAME_CHARACTERS)
+            name = inert(issue.name, max_characters=MAX_NAME_CHARACTERS)
+            names.setdefault((_reason_text(_strongest(rows)), task), []).append(name)
+    count = sum(map(len, names.values()))
     head = ngettext("Digest: %(n)s more issue", "Digest: %(n)s more issues", count) % {"n": f"{count:,}"}
+    lines = [
+        f"{reason}: {task}: {', '.join(found[start : start + NAMES_A_LINE])}"
+        for (reason, task), found in names.items()
+        for start in range(0, len(found), NAMES_A_LINE)
+    ]
     return head, "\n".join([*lines, "", link_to_all()])
 
 
@@ -97,18 +107,14 @@ def daily(counts: dict[str, int], lists: Iterable[tuple[str, list[OperationalIss
 
 
 def fitted(text: str, *, max_characters: int) -> str:
-    """Cut a digest to what a channel takes, at whole lines; the link stays, and how many are left out is said."""
+    """Cut a text to what a channel takes, at whole lines; its last line, the link, stays."""
     if len(text) <= max_characters:
         return text
-    *lines, _empty, link = text.split("\n")
-    kept: list[str] = []
-    room = max_characters - len(link) - 60
-    for line in lines:
-        room -= len(line) + 1
-        if room < 0:
-            break
-        kept.append(line)
-    return "\n".join([*kept, _("… and %s more.") % f"{len(lines) - len(kept):,}", "", link])[:max_characters]
+    *lines, link = text.split("\n")
+    more = _("… and more, see the list.")
+    while lines and len("\n".join([*lines, more, "", link])) > max_characters:
+        lines.pop()
+    return "\n".join([*lines, more, "", link])[:max_characters]
 
 
 def link_to(issue: OperationalIssue) -> str:
@@ -136,6 +142,10 @@ def _facts(issue: OperationalIssue) -> str:
         "first": _time(issue.first_seen_at),
         "last": _time(issue.last_seen_at),
     }
+
+
+def _strongest(rows: Sequence[Notification]) -> Notification:
+    return min(rows, key=lambda row: (_RANK.index(Notification.Reason(row.reason)), -row.count))
 
 
 def _reason_text(row: Notification) -> str:
