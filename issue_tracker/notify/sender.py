@@ -128,9 +128,11 @@ class Sender:
             self._start(is_last=False)
 
     def leave(self) -> None:
-        """Start a last one for what was stored just now; it outlives the drainer by LAST_LIFE_SECONDS at most."""
-        self._reap()
-        if conf.current().notify and not self.pid and (is_noted() or self.is_wanted):
+        """Start a last one for what was stored just now; it outlives the drainer by LAST_LIFE_SECONDS at most.
+
+        One that runs already ends with the drainer.
+        """
+        if conf.current().notify and (is_noted() or self.is_wanted):
             self._start(is_last=True)
 
     def _start(self, *, is_last: bool) -> None:
