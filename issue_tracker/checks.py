@@ -95,9 +95,16 @@ def _database() -> Iterator[CheckMessage]:
         )
 
 
+def _has_apprise() -> bool:
+    try:
+        return importlib.util.find_spec("apprise") is not None
+    except ValueError:  # somebody keeps it out of this process
+        return False
+
+
 def _channels() -> Iterator[CheckMessage]:
     rules = conf.current().notify
-    if any("://" in rule.to for rule in rules) and importlib.util.find_spec("apprise") is None:
+    if any("://" in rule.to for rule in rules) and not _has_apprise():
         yield Error(
             "ISSUE_TRACKER['NOTIFY'] has a URL, but apprise is not installed.",
             hint="pip install 'django-issue-tracker[notify]'; until then these messages wait.",

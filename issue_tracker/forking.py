@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import warnings
 from typing import Any, Final
 
 from django.db import connections
@@ -12,6 +14,17 @@ _OTHERS: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, 
 """Meant for the process that we come from: a terminal sends Ctrl-C to all."""
 
 _inherited: list[Any] = []
+
+
+def fork() -> int:
+    """Fork; as `os.fork`, but without Python's warning where the host has threads.
+
+    Our children take no lock that a thread may hold but those which a fork renews, and one that hangs all the same is
+    ended by the kernel.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
 
 
 def begin_anew(*, ends_within_seconds: float) -> None:

@@ -34,6 +34,11 @@ MAX_ASKED_SECONDS: Final = 86_400
 MAX_ATTEMPTS: Final = 10
 """A message that a channel refused so often while it took others is the one at fault, and dropped."""
 
+FORGOTTEN_AFTER: Final = timedelta(days=1)
+"""How long a channel that no host's settings have any more is remembered, and messages wait for it: a deployment may be
+under way.
+"""
+
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
     """Notifications, and what becomes of them."""
@@ -117,9 +122,13 @@ class Notification(models.Model):
 class ChannelQuerySet(models.QuerySet["Channel"]):
     """Channels, and who may use them now."""
 
-    def broken(self) -> Self:
-        """Keep those whose last message failed, the longest broken first."""
-        return self.filter(failing_since__isnull=False).order_by("failing_since")
+    def used(self, *, now: datetime) -> Self:
+        """Keep those that the settings of some host have."""
+        return self.filter(seen_at__gt=now - FORGOTTEN_AFTER)
+
+    def broken(self, *, now: datetime) -> Self:
+        """Keep those in use whose last message failed, the longest broken first."""
+        return self.used(now=now).filter(failing_since__isnull=False).order_by("failing_since")
 
     def soon(self, *, now: datetime, within_seconds: float) -> Self:
         """Keep those that have to wait, but not for longer than that."""
@@ -130,6 +139,8 @@ class Channel(models.Model):
     """How a channel is doing. Its address is in the settings only; here are a hash and a mask of it."""
 
     key = models.CharField(max_length=32, unique=True, editable=False)
+    seen_at = models.DateTimeField(default=timezone.now)
+    """When a sender found it in its settings; those of all hosts need not be the same."""
     label = models.CharField(max_length=255, blank=True, default="")
     leased_until = models.DateTimeField(null=True, default=None)
     """While a sender is at it with a message."""

@@ -12,14 +12,13 @@ import os
 import select
 import signal
 import time
-import warnings
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 from django.utils.translation import gettext as _
 
-from issue_tracker.forking import begin_anew
+from issue_tracker.forking import begin_anew, fork
 from issue_tracker.rules import MAIL
 
 from . import chat, mail
@@ -67,11 +66,7 @@ def _is_mail(to: str) -> bool:
 
 def _in_a_child(send: Callable[[], None], within_seconds: float) -> Outcome:
     reader, writer = os.pipe()
-    with warnings.catch_warnings():
-        # Where the host has threads: the child takes no lock that one may hold but those which fork renews, and one
-        # that hangs all the same is killed as a channel that hangs is.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        pid = os.fork()
+    pid = fork()
     if not pid:
         try:
             os.close(reader)
@@ -85,9 +80,11 @@ def _in_a_child(send: Callable[[], None], within_seconds: float) -> Outcome:
     finally:
         os.close(reader)
         _end(pid)
-    if answer:
-        return Outcome(**json.loads(answer))
-    return Outcome(is_sent=False, error=_("No answer within %g s.") % within_seconds)
+    if answer is None:
+        return Outcome(is_sent=False, error=_("No answer within %g s.") % within_seconds)
+    if not answer:
+        return Outcome(is_sent=False, error=_("The process that was to send it was killed."))
+    return Outcome(**json.loads(answer))
 
 
 def _answer(send: Callable[[], None], writer: int) -> None:
@@ -102,8 +99,8 @@ def _answer(send: Callable[[], None], writer: int) -> None:
     os.write(writer, json.dumps(asdict(outcome)).encode())
 
 
-def _read(reader: int, within_seconds: float) -> bytes:
-    """Read until the child has said all; nothing when it has not in time."""
+def _read(reader: int, within_seconds: float) -> bytes | None:
+    """Read until the child has said all; None when it has not in time."""
     deadline = time.monotonic() + within_seconds
     parts: list[bytes] = []
     while select.select([reader], [], [], max(0.0, deadline - time.monotonic()))[0]:
@@ -111,7 +108,7 @@ def _read(reader: int, within_seconds: float) -> bytes:
         if not part:
             return b"".join(parts)
         parts.append(part)
-    return b""
+    return None
 
 
 def _end(pid: int) -> None:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from issue_tracker import conf
 from issue_tracker.models import Channel, Notification, Occurrence, OperationalIssue
+from issue_tracker.notifications import FORGOTTEN_AFTER
 
 from . import wording
 from .delivery import label_of
@@ -34,8 +35,6 @@ DAILY_HOUR: Final = 8
 """The hour, in TIME_ZONE, after which the daily digest goes."""
 KEPT: Final = timedelta(days=30)
 """How long sent and dropped rows stay."""
-FORGOTTEN_AFTER: Final = timedelta(days=1)
-"""How long a message waits for a channel that these settings don't have: another host may have newer ones."""
 CHUNK: Final = 1_000
 SHOWN: Final = 10
 """Issues in each list of the daily digest."""
@@ -43,7 +42,7 @@ SHOWN: Final = 10
 
 def look(*, using: str, now: datetime) -> None:
     """Store what is due now."""
-    _know_channels(using)
+    _know_channels(using, now)
     note_volumes(using=using, now=now)
     _note_daily(using, now)
     _tidy(using, now)
@@ -103,20 +102,23 @@ def _note_daily(using: str, now: datetime) -> None:
         store([row for row in rows if row.key not in known], using=using)
 
 
-def _know_channels(using: str) -> None:
-    """Give each configured channel its row."""
+def _know_channels(using: str, now: datetime) -> None:
+    """Give each configured channel its row, and note that it is configured."""
     wanted = {channel_key(rule.to): rule.to for rule in conf.current().notify}
-    known = set(Channel.objects.using(using).filter(key__in=sorted(wanted)).values_list("key", flat=True))
-    new = [Channel(key=key, label=label_of(to, key)) for key, to in sorted(wanted.items()) if key not in known]
+    there = Channel.objects.using(using).filter(key__in=sorted(wanted))
+    known = set(there.values_list("key", flat=True))
+    new = [
+        Channel(key=key, label=label_of(to, key), seen_at=now) for key, to in sorted(wanted.items()) if key not in known
+    ]
     Channel.objects.using(using).bulk_create(new, ignore_conflicts=True)
+    there.update(seen_at=now)
 
 
 def _tidy(using: str, now: datetime) -> None:
     """Drop what waits for channels that are no more, and delete what is old, a chunk at a time."""
-    known = sorted({channel_key(rule.to) for rule in conf.current().notify})
-    table = Notification.objects.using(using)
-    lost = table.waiting().exclude(channel__in=known).filter(created_at__lt=now - FORGOTTEN_AFTER)
-    lost.drop(_("The settings don't have its channel any more."), now=now)
-    Channel.objects.using(using).exclude(key__in=known).filter(failing_since__lt=now - FORGOTTEN_AFTER).delete()
+    channels, table = Channel.objects.using(using), Notification.objects.using(using)
+    lost = table.waiting().exclude(channel__in=channels.used(now=now).values("key"))
+    lost.filter(created_at__lt=now - FORGOTTEN_AFTER).drop(_("No settings have its channel any more."), now=now)
+    channels.filter(seen_at__lt=now - KEPT).delete()
     old = table.exclude(state="waiting").filter(settled_at__lt=now - KEPT)
     table.filter(pk__in=list(old.values_list("pk", flat=True)[:CHUNK])).delete()

@@ -18,7 +18,7 @@ from django.db import connections
 from django.utils import timezone
 
 from issue_tracker import conf
-from issue_tracker.forking import begin_anew
+from issue_tracker.forking import begin_anew, fork
 from issue_tracker.models import Channel
 
 from . import periods
@@ -151,7 +151,7 @@ def _fork(*, is_last: bool) -> int:
     """Fork a sender; returns its process id, or 0 where there was no process to be had (the next look tries again)."""
     parent = os.getpid()
     try:
-        pid = os.fork()
+        pid = fork()
     except OSError as error:
         logger.warning("issue_tracker: no sender of notifications could be started: %s", error)
         return 0

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.db.models import Count, Min
+from django.utils import timezone
 
 from issue_tracker import conf
 from issue_tracker.models import Channel, Notification
@@ -28,9 +29,9 @@ class State:
     """The longest broken first, each with its masked label, its last error and since when it fails."""
 
 
-def state() -> State:
+def state(*, now: datetime | None = None) -> State:
     """Read it: three short queries, or none where nothing is to be sent."""
-    settings = conf.current()
+    settings, now = conf.current(), now or timezone.now()
     if not settings.notify:
         return State(is_on=False)
     rows = Notification.objects.using(settings.database)
@@ -40,5 +41,5 @@ def state() -> State:
         waiting_count=waiting["count"],
         oldest_at=waiting["oldest"],
         dropped_count=rows.filter(state=Notification.State.DROPPED).exclude(note="").count(),
-        broken=tuple(Channel.objects.using(settings.database).broken()[:20]),
+        broken=tuple(Channel.objects.using(settings.database).broken(now=now)[:20]),
     )

@@ -303,6 +303,23 @@ def test_old_rows_and_lost_channels_are_tidied_away(settings: SettingsWrapper, c
     assert Notification.objects.count() == 0
 
 
+def test_a_channel_of_other_settings_keeps_its_messages(
+    settings: SettingsWrapper, channels: Channels, clock: Clock
+) -> None:
+    """Hosts need not have the same; one that does not know a channel must not give up what another still tries."""
+    both = [{"to": channels.url("ok")}, {"to": "json://127.0.0.1:9/", "reasons": ["daily"]}]
+    tell(settings, *both)
+    stored(an_event())
+    for _hour in range(60):
+        tell(settings, *both)
+        send_waiting(clock=clock)
+        tell(settings, both[1])
+        send_waiting(clock=clock)
+        clock.rest(3600)
+
+    assert Notification.objects.waiting().filter(reason="new").count() == 1
+
+
 @pytest.mark.django_db(transaction=True)
 def test_senders_at_once_send_nothing_twice(settings: SettingsWrapper) -> None:
     """And not more than sixty together: each waits for its turn to choose."""
