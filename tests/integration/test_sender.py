@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +20,7 @@ from tests.channels import Channels
 from tests.databases import address_of
 from tests.drainers import Worker
 from tests.events import an_event
-from tests.processes import children_of, is_running, send, until
+from tests.processes import ROOT, children_of, end, is_running, send, until
 from tests.workers import Host
 
 if TYPE_CHECKING:
@@ -134,6 +136,21 @@ def test_a_sender_that_hangs_keeps_no_other_drainer_out(start: Callable[[str], W
     send(worker.drainer, signal.SIGKILL)
 
     until(lambda: not has_drainer(), why="the lock is free", timeout_seconds=3)
+
+
+def test_a_side_car_sends_too(tmp_path: Path, settings: SettingsWrapper, chat: Channels) -> None:
+    """`issues drain --follow`, where the worker has no drainer or there is none."""
+    told = {"NOTIFY": [{"to": chat.url("ok")}]}
+    host = Host(directory=tmp_path, broker_url="memory://", database_url=address_of(connection), issue_tracker=told)
+    settings.ISSUE_TRACKER = {**settings.ISSUE_TRACKER, **told, "SPOOL_DIR": str(host.spool_dir)}
+    command = [sys.executable, "-m", "django", "issues", "drain", "--follow"]
+    process = subprocess.Popen(command, cwd=ROOT, env=host.environment(), stdout=subprocess.DEVNULL)
+    try:
+        put()
+
+        assert wait_for(chat, 1) == ["New: ValueError in cinema.tasks.download"]
+    finally:
+        assert end(process) == 0
 
 
 def has_drainer() -> bool:
