@@ -80,12 +80,12 @@ def _claim(using: str, now: datetime) -> Message | None:
     addresses = routes()
     with transaction.atomic(using=using):
         wait_for_turn(Channel, using=using)
-        channels = list(
-            Channel.objects.using(using).select_for_update().filter(key__in=sorted(addresses)).order_by("pk")
-        )
+        # All of them, also those of other hosts' settings: the budget is one, and so the turn to spend it.
+        channels = list(Channel.objects.using(using).select_for_update().order_by("pk"))
         budget = _budget(channels, using=using, now=now)
         for channel in channels:
-            if channel.is_ready(now) and (message := _next(channel, addresses[channel.key], budget, using, now)):
+            to = addresses.get(channel.key)
+            if to and channel.is_ready(now) and (message := _next(channel, to, budget, using, now)):
                 channel.lease(using=using, now=now)
                 return message
     return None

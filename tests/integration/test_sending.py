@@ -9,52 +9,26 @@ import re
 import threading
 from collections import Counter
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from django.core.management import call_command
-from django.db import connection, connections
+from django.db import connections
 from django.utils import timezone
 
 from issue_tracker.models import Channel, Notification, OperationalIssue
 from issue_tracker.notify import send_waiting, state
-from issue_tracker.notify.delivery import Outcome, deliver
+from issue_tracker.notify.delivery import Outcome
 from tests.channels import Channels
 from tests.events import an_event, stored
+from tests.telling import Clock, different, tell, titles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from django.test import Client
     from pytest_django.fixtures import SettingsWrapper
 
-    Send = Callable[[str, str, str], Outcome]
-
 pytestmark = pytest.mark.django_db
-
-
-class Clock:
-    """Time that passes when somebody waits."""
-
-    def __init__(self) -> None:
-        self.moment = timezone.now()
-
-    def now(self) -> datetime:
-        """Return the time."""
-        return self.moment
-
-    def rest(self, seconds: float) -> None:
-        """Let time pass."""
-        self.moment += timedelta(seconds=seconds)
-
-    def go_on(self, *, minutes: float, every: float = 1, send: Send = deliver) -> int:
-        """Send what falls due within so many minutes, by a look each minute as a drainer's; returns how many went."""
-        ends_at, sent = self.moment + timedelta(minutes=minutes), 0
-        while self.moment < ends_at:
-            sent += send_waiting(clock=self, send=send)
-            self.rest(60 * every)
-        return sent
 
 
 @pytest.fixture
@@ -74,21 +48,6 @@ def chat(channels: Channels) -> Iterator[Channels]:
     """A chat service that is there."""
     with channels.served():
         yield channels
-
-
-def tell(settings: SettingsWrapper, *rules: dict[str, Any]) -> None:
-    """Say who is told."""
-    settings.ISSUE_TRACKER = {**settings.ISSUE_TRACKER, "NOTIFY": list(rules), "BASE_URL": "https://example.com"}
-
-
-def titles(channels: Channels) -> list[str]:
-    """The subjects that arrived, oldest first."""
-    return [told["title"] for told in channels.told()]
-
-
-def different(*numbers: int) -> None:
-    """Store a failure of an issue of its own for each number."""
-    stored(*[an_event(name=f"Error{n:04}", fingerprint=f"{n:064x}") for n in numbers])
 
 
 def test_ten_thousand_failures_of_one_issue_are_two_messages(
@@ -368,75 +327,3 @@ def test_a_killed_sender_keeps_its_channel_for_seconds_only(settings: SettingsWr
     send_waiting(clock=clock, send=send)
 
     assert told == ["New: ValueError in cinema.tasks.download"]
-
-
-def test_a_test_message_shows_each_channel(
-    settings: SettingsWrapper, chat: Channels, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """What each answered, the address masked; the exit code says whether all took it."""
-    tell(settings, {"to": chat.url("ok")}, {"to": chat.url("404")})
-
-    with pytest.raises(SystemExit) as ended:
-        call_command("issues", "notify-test")
-
-    assert ended.value.code == 1
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.partition(") ")[0].rpartition(": ")[2] for line in lines] == ["sent", "HTTP 404"]
-    assert "T0KENT0KEN" not in "".join(lines)
-    assert titles(chat) == ["Test: issue_tracker can reach this channel"] * 2
-    tell(settings, {"to": chat.url("ok")})
-    call_command("issues", "notify-test")
-
-
-def test_a_test_without_channels_says_so(settings: SettingsWrapper, capsys: pytest.CaptureFixture[str]) -> None:
-    """And where to read on."""
-    tell(settings)
-
-    with pytest.raises(SystemExit):
-        call_command("issues", "notify-test")
-
-    assert "NOTIFY is empty" in capsys.readouterr().out
-
-
-def test_the_command_sends_what_waits(
-    settings: SettingsWrapper, chat: Channels, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Where no worker runs, by cron."""
-    tell(settings, {"to": chat.url("ok")})
-    stored(an_event())
-
-    call_command("issues", "notify")
-
-    assert capsys.readouterr().out == "1 sent, 0 waiting.\n"
-    assert len(titles(chat)) == 1
-
-
-def test_the_overview_shows_a_broken_channel(
-    settings: SettingsWrapper, channels: Channels, clock: Clock, admin_client: Client
-) -> None:
-    """With its last error and since when, its address masked."""
-    tell(settings, {"to": channels.url("ok")})
-    stored(an_event())
-    send_waiting(clock=clock)
-
-    page = admin_client.get("/admin/issue_tracker/operationalissue/overview/").content.decode()
-
-    assert "ConnectionRefusedError: Connection refused" in page
-    assert f"json://127.0.0.1:{channels.port}/…" in page
-    assert "T0KENT0KEN" not in page
-    assert "s3cretpassword" not in page
-
-
-def test_no_address_reaches_the_database(settings: SettingsWrapper, channels: Channels, clock: Clock) -> None:
-    """Of the channel a keyed hash and a mask are stored."""
-    tell(settings, {"to": channels.url("500")})
-    stored(an_event())
-    send_waiting(clock=clock)
-
-    with connection.cursor() as cursor:
-        for table in ("issue_tracker_channel", "issue_tracker_notification"):
-            cursor.execute(f"SELECT * FROM {table}")  # noqa: S608  names of our own
-            found = repr(cursor.fetchall())
-            assert "127.0.0.1" in found or table.endswith("notification")
-            assert "T0KENT0KEN" not in found
-            assert "s3cretpassword" not in found
