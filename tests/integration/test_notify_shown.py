@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from celery import Celery
 from django.core.management import call_command
 from django.db import connection
+from django.utils import timezone
 
+from issue_tracker.doctor import Finding, examine
+from issue_tracker.doctor import channels as doctor_channels
+from issue_tracker.models import Notification
 from issue_tracker.notify import send_waiting
 from tests.channels import Channels
 from tests.events import an_event, stored
@@ -97,6 +103,39 @@ def test_the_overview_shows_a_broken_channel(
     assert f"json://127.0.0.1:{channels.port}/…" in page
     assert "T0KENT0KEN" not in page
     assert "s3cretpassword" not in page
+
+
+def test_the_doctor_names_a_broken_channel(settings: SettingsWrapper, channels: Channels, clock: Clock) -> None:
+    """And otherwise says that all is well, or that nobody is told."""
+    tell(settings)
+    assert [f.level for f in found_by_doctor()] == ["ok"]
+    tell(settings, {"to": channels.url("ok")})
+    stored(an_event())
+    assert [f.level for f in found_by_doctor()] == ["ok"]
+
+    send_waiting(clock=clock)
+
+    [finding] = found_by_doctor()
+    assert finding.level == "warning"
+    assert "ConnectionRefusedError: Connection refused" in finding.text
+    assert "T0KENT0KEN" not in finding.text
+
+
+def test_the_doctor_tells_when_nobody_sends(settings: SettingsWrapper, channels: Channels) -> None:
+    """No worker, and no cron."""
+    tell(settings, {"to": channels.url("ok")})
+    stored(an_event())
+    Notification.objects.update(created_at=timezone.now() - timedelta(hours=3))
+
+    [finding] = found_by_doctor()
+
+    assert finding.level == "warning"
+    assert "issues notify" in finding.advice
+
+
+def found_by_doctor() -> list[Finding]:
+    """What the doctor says of the channels."""
+    return list(examine(Celery(set_as_current=False), checks=[doctor_channels.channels]))
 
 
 def test_no_address_reaches_the_database(settings: SettingsWrapper, channels: Channels, clock: Clock) -> None:

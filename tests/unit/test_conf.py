@@ -13,8 +13,8 @@ import pytest
 from django.test import override_settings
 
 from issue_tracker import conf
-from tests.processes import ROOT
 from issue_tracker.rules import Rule
+from tests.processes import ROOT
 
 
 def read(**chosen: Any) -> conf.Settings:

@@ -52,6 +52,7 @@ def test_a_channel_is_mail_or_a_url(to: object, expected: str) -> None:
         ({}, {"kind": "retry", "severity": "warning"}, False),
         ({"kinds": ["retry"]}, {"kind": "retry", "severity": "warning"}, True),
         ({"kinds": ["retry"]}, {}, False),
+        ({}, {"task": "issue_tracker.doctor.failure"}, False),
         ({}, {"reason": "returned"}, True),
         ({}, {"reason": "unmuted"}, True),
         ({}, {"reason": "volume"}, True),
