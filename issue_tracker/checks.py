@@ -6,6 +6,7 @@ E is an error that loses something, W a warning. Each says what is wrong and, as
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 
 from . import conf
+from .rules import MAIL
 from .spool import current, problem_of
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
                 id="issue_tracker.E001",
             )
         ]
-    return [*_unknown_keys(chosen), *_wrong_types(chosen), *_patterns(), *_database()]
+    return [*_unknown_keys(chosen), *_wrong_types(chosen), *_patterns(), *_database(), *_channels()]
 
 
 @register("issue_tracker")
@@ -90,4 +92,33 @@ def _database() -> Iterator[CheckMessage]:
             f"The database {alias!r} has no name, so its spool can't be told from another's.",
             hint="Set NAME in DATABASES.",
             id="issue_tracker.W007",
+        )
+
+
+def _has_apprise() -> bool:
+    try:
+        return importlib.util.find_spec("apprise") is not None
+    except ValueError:  # somebody keeps it out of this process
+        return False
+
+
+def _channels() -> Iterator[CheckMessage]:
+    rules = conf.current().notify
+    if any("://" in rule.to for rule in rules) and not _has_apprise():
+        yield Error(
+            "ISSUE_TRACKER['NOTIFY'] has a URL, but apprise is not installed.",
+            hint="pip install 'django-issue-tracker[notify]'; until then these messages wait.",
+            id="issue_tracker.E021",
+        )
+    if any(rule.to == MAIL for rule in rules) and not settings.ADMINS:
+        yield CheckWarning(
+            "ISSUE_TRACKER['NOTIFY'] sends mail to ADMINS, which is empty.",
+            hint="Name somebody in ADMINS, or give a list of addresses as the rule's 'to'.",
+            id="issue_tracker.W022",
+        )
+    if rules and not conf.current().base_url:
+        yield CheckWarning(
+            "ISSUE_TRACKER has NOTIFY but no BASE_URL, so messages can't link to their issue.",
+            hint='Set BASE_URL to the address of the site, such as "https://example.com".',
+            id="issue_tracker.W023",
         )

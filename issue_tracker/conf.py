@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from django.conf import settings
 from django.core.signals import setting_changed
 
+from . import rules
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -100,6 +102,13 @@ def _policies(value: object) -> dict[str, str]:
     return dict(value)
 
 
+def _rules(value: object) -> tuple[rules.Rule, ...]:
+    try:
+        return rules.parse(value)
+    except ValueError as error:
+        raise WrongTypeError(str(error)) from error
+
+
 def _key(default: Any, parse: Callable[[object], Any]) -> Any:
     metadata = {"parse": parse}
     if isinstance(default, dict):
@@ -155,6 +164,8 @@ class Settings:
     """Whoever sends it as "Authorization: Bearer …" may read the metrics. Empty: only users who may view issues."""
     capture_locals: bool = _key(False, _flag)
     """Keep the local variables of the project's own frames, scrubbed and bounded as arguments are."""
+    notify: tuple[rules.Rule, ...] = _key((), _rules)
+    """Who is told of what, a rule for each channel; none: nothing leaves the machine."""
 
 
 KEYS: Final[dict[str, Field[Any]]] = {f.name.upper(): f for f in fields(Settings)}

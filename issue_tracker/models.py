@@ -6,7 +6,7 @@ task=…, error_message=…)` needs no other. State changes are verbs, on an iss
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -15,9 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from .fingerprint import VERSION, fingerprint
 from .lifecycle import IssueManager, Verbs
-
-if TYPE_CHECKING:
-    pass
+from .notifications import Channel as Channel
+from .notifications import Notification as Notification
 
 
 class Kind(models.TextChoices):

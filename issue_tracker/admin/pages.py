@@ -17,7 +17,7 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from issue_tracker import collection, conf
+from issue_tracker import collection, conf, notify
 from issue_tracker.admin import actions, frames, overview, page, texts
 from issue_tracker.admin.occurrences import chosen_occurrence
 from issue_tracker.models import Occurrence, OperationalIssue
@@ -109,6 +109,7 @@ class IssuePages(_Base):
             "trend_label": _("%(n)s since %(start)s")
             % {"n": grouped(found["trend"].total), "start": found["trend"].ends[0]},
             "collection": collection.look(),
+            "notifying": notify.state(),
         }
         return TemplateResponse(request, self.overview_template, context)
 

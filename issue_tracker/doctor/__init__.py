@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from . import celery_side, host
+from . import celery_side, channels, host
 from .findings import Finding, Level, error, fine, said, warning
 from .trial import clean_up, is_of_trial, trial
 
@@ -28,6 +28,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     celery_side.broker,
     celery_side.workers,
     celery_side.schedule,
+    channels.channels,
 )
 
 

@@ -18,8 +18,9 @@ from celery import current_task, shared_task
 from celery.exceptions import Reject
 
 import issue_tracker
+from issue_tracker.rules import TRIAL_PREFIX
 
-PREFIX: Final = "issue_tracker.doctor."
+PREFIX: Final = TRIAL_PREFIX
 """How the names of these tasks begin, and so the tasks of their issues. No host has tasks of this name."""
 SOFT_SECONDS: Final = 1
 HARD_SECONDS: Final = 1

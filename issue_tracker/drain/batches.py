@@ -109,9 +109,25 @@ def drain_lock(spool: Spool) -> Iterator[bool]:
         except OSError:
             yield False
             return
+        _held.add(fd)
         yield True
     finally:
+        _held.discard(fd)
         unlock(fd)
+
+
+_held: set[int] = set()
+
+
+def _let_go_in_child() -> None:
+    """Close the lock in a child that was forked meanwhile: one that outlives its parent would keep every other drainer
+    out.
+    """
+    while _held:
+        os.close(_held.pop())
+
+
+os.register_at_fork(after_in_child=_let_go_in_child)
 
 
 def lock_path(spool: Spool) -> Path:

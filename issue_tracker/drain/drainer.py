@@ -24,8 +24,10 @@ from django.db import connections
 from django.db.backends.signals import connection_created
 
 from issue_tracker.complaints import complain
+from issue_tracker.forking import forget_connections
 from issue_tracker.guard import harmless
 from issue_tracker.inflight.vanished import Sweep
+from issue_tracker.notify import Sender
 from issue_tracker.spool import SpoolError, current
 from issue_tracker.turns import LOCK_SECONDS
 
@@ -74,6 +76,7 @@ class Drainer:
     next_sweep_at: float = 0.0
     last_drain_at: float = 0.0
     sweep: Sweep = field(default_factory=Sweep)
+    sender: Sender = field(default_factory=Sender)
 
     def run(self) -> None:
         """Drain until told to end, or until the worker is gone and nothing is left to do.
@@ -109,7 +112,9 @@ class Drainer:
             if is_new:
                 drained = stamp if self._drain() else None
             if time.monotonic() >= self.ends_at or (is_told and drained is not None):
+                self.sender.leave()
                 return
+            self.sender.look()
             self._rest(GATHER_SECONDS if is_new and drained else POLL_SECONDS)
 
     def _drain(self) -> bool:
@@ -234,7 +239,7 @@ def _become_drainer(spool: Spool, parent_pid: int) -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, drainer.end)
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
-    _forget_connections()
+    forget_connections()
     connection_created.connect(_bound_waits, weak=False)
     drainer.run()
 
@@ -244,15 +249,3 @@ def _bound_waits(*, connection: Any, **_kwargs: object) -> None:
     if connection.vendor == "mysql":
         with connection.cursor() as cursor:
             cursor.execute(f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}, innodb_lock_wait_timeout = {LOCK_SECONDS}")
-
-
-_inherited: list[Any] = []
-
-
-def _forget_connections() -> None:
-    """Drop the connections inherited from the worker without closing them:
-    closing would say goodbye on the worker's behalf.
-    """
-    for connection in connections.all(initialized_only=True):
-        _inherited.append(connection.connection)
-        connection.connection = None

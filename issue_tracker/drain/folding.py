@@ -19,6 +19,7 @@ from django.db.models import Max
 from issue_tracker import conf
 from issue_tracker.event import Event, Kind, Severity
 from issue_tracker.models import Occurrence, OperationalIssue
+from issue_tracker.notify import note
 from issue_tracker.signals import announce, issue_opened, issue_returned, issue_unmuted
 
 from .layout import flat_context, moment_of, new_issue, row_of
@@ -57,8 +58,15 @@ class Folded:
     merged: int = 0
     """Reports of deaths that were known already."""
     opened: list[OperationalIssue] = field(default_factory=list)
+    worsened: list[OperationalIssue] = field(default_factory=list)
+    unmuted: list[OperationalIssue] = field(default_factory=list)
     deferred: list[Event] = field(default_factory=list)
     """Recoveries that came before the attempts they tell of; to be tried again."""
+
+    def forget(self, pk: int) -> None:
+        """Tell nothing of an issue that is no more."""
+        for issues in (self.opened, self.worsened, self.unmuted):
+            issues[:] = [issue for issue in issues if issue.pk != pk]
 
 
 @dataclass(slots=True)
@@ -86,6 +94,7 @@ def fold(events: Sequence[Event], *, using: str, now: dt.datetime, is_history: b
         folded.deferred += [event for event in controls if not tell(event, using=using, now=now)]
     for issue in () if is_history else folded.opened:
         announce(issue_returned if issue.is_returned else issue_opened, issue, using=using)
+    note(opened=[*folded.opened, *folded.worsened], unmuted=folded.unmuted, using=using, now=now)
     return folded
 
 
@@ -141,6 +150,7 @@ def complete(occurrence: Occurrence, event: Event, *, using: str, now: dt.dateti
     if _WORST_FIRST[joined.severity] < _WORST_FIRST[issue.severity]:
         _worsen(issue, joined)
         issue.save(using=using, update_fields=[*WORSENED, "severity", "kind"])
+        folded.worsened.append(issue)
     return True
 
 
@@ -284,7 +294,7 @@ def _earlier(keys: list[str], *, using: str) -> dict[str, OperationalIssue]:
 def _store(takers: list[_Taker], folded: Folded, *, using: str, now: dt.datetime) -> None:
     for taker in takers:
         _sum_up(taker)
-        _wake(taker, using=using)
+        folded.unmuted += _wake(taker, using=using)
     made = [taker.issue for taker in takers if taker.is_new]
     _insert_issues(made, using=using)
     folded.opened += made
@@ -300,6 +310,7 @@ def _store(takers: list[_Taker], folded: Folded, *, using: str, now: dt.datetime
     )
     worse = [taker.issue for taker in takers if taker.has_worsened and not taker.is_new]
     OperationalIssue._base_manager.using(using).bulk_update(worse, WORSENED)
+    folded.worsened += worse
 
 
 def _insert_issues(issues: list[OperationalIssue], *, using: str) -> None:
@@ -331,19 +342,25 @@ def _sum_up(taker: _Taker) -> None:
         issue.occurrence_count = len(taker.events)
 
 
-def _wake(taker: _Taker, *, using: str) -> None:
-    """Open an issue again that had closed itself by recovery, or whose mute ends with these events."""
+def _wake(taker: _Taker, *, using: str) -> list[OperationalIssue]:
+    """Open an issue again that had closed itself by recovery, or whose mute ends with these events.
+
+    Returns it where it was a mute that ended.
+    """
     issue = taker.issue
+    unmuted: list[OperationalIssue] = []
     if taker.is_new or not taker.events or issue.status == OperationalIssue.Status.OPEN:
-        return
+        return unmuted
     if issue.status == OperationalIssue.Status.MUTED:
         count = issue.occurrence_count + len(taker.events)
         is_over = issue.muted_until is not None and issue.muted_until <= issue.last_seen_at
         if not is_over and not (issue.muted_until_count is not None and count >= issue.muted_until_count):
-            return
+            return unmuted
         announce(issue_unmuted, issue, using=using)
+        unmuted.append(issue)
     issue.status, issue.resolved_at = OperationalIssue.Status.OPEN, None
     issue.muted_until = issue.muted_until_count = None
+    return unmuted
 
 
 def _move(occurrence: Occurrence, event: Event, *, using: str, now: dt.datetime, folded: Folded) -> None:
@@ -353,7 +370,7 @@ def _move(occurrence: Occurrence, event: Event, *, using: str, now: dt.datetime,
     occurrence.delete(using=using)
     if old.occurrence_count <= 1:
         old.delete(using=using)
-        folded.opened = [issue for issue in folded.opened if issue.pk != occurrence.issue_id]
+        folded.forget(occurrence.issue_id)
     else:
         add_to_issues([(old, -1)], using=using)
     takers = _takers([event], using=using, now=now)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,8 +16,9 @@ from issue_tracker.models import Occurrence, OperationalIssue
 from issue_tracker.spool import current
 from tests import spools
 from tests.databases import address_of
+from tests.drainers import Worker
 from tests.events import an_event
-from tests.processes import ROOT, is_running, send, until
+from tests.processes import is_running, send, until
 from tests.workers import Host
 
 if TYPE_CHECKING:
@@ -31,38 +30,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.django_db(transaction=True)
 
 once = pytest.mark.skipif(connection.vendor != "sqlite", reason="the same on every database: run on SQLite")
-
-WORKER = """
-import os, signal, sys, time
-import django
-django.setup()
-from issue_tracker.drain.drainer import fork_drainer, stop_drainer
-pid = fork_drainer()
-os.write(1, f"{pid}\\n".encode())
-signal.signal(signal.SIGTERM, lambda *_: (stop_drainer(pid, os.getpid()), os._exit(0)))
-while True:
-    time.sleep(60)
-"""
-"""What a worker does with its drainer, and nothing else."""
-
-
-class Worker:
-    """A process that forked a drainer."""
-
-    def __init__(self, host: Host) -> None:
-        command = [sys.executable, "-c", WORKER]
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, env=host.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        assert self.process.stdout is not None
-        self.drainer = int(self.process.stdout.readline())
-
-    def end(self) -> None:
-        """Kill whatever is left of both."""
-        for pid in (self.drainer, self.process.pid):
-            send(pid, signal.SIGCONT)
-            send(pid, signal.SIGKILL)
-        self.process.communicate()
 
 
 @pytest.fixture
@@ -160,13 +127,14 @@ def test_it_ends_with_its_worker_and_leaves_nothing(start: Callable[[], Worker])
 def test_it_outlives_a_killed_worker_until_all_is_told(start: Callable[[], Worker]) -> None:
     """It drains what is left and ends by itself."""
     worker = start()
-    until(has_drainer, why="it drains")
+    put()
+    wait_for(1)  # and so the spool is there: stopped while it makes it, the drainer would hold up the others
     send(worker.drainer, signal.SIGSTOP)
     worker.process.kill()
     put(5)
     send(worker.drainer, signal.SIGCONT)
 
-    wait_for(5)
+    wait_for(6)
     wait_for_the_end_of(worker.drainer, timeout_seconds=30)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -71,6 +72,31 @@ def test_a_value_of_the_wrong_type_is_named_with_what_is_in_force(key: str, valu
     assert number == "issue_tracker.E003"
     assert text.startswith(f"ISSUE_TRACKER['{key}'] must ")
     assert "The default, " in hint
+
+
+@pytest.mark.parametrize(
+    ("chosen", "ids"),
+    [
+        ({"NOTIFY": [{"to": ["ops@example.com"]}], "BASE_URL": "https://example.com"}, []),
+        ({"NOTIFY": [{"to": "slack://A/B/C"}], "BASE_URL": "https://example.com"}, []),
+        ({"NOTIFY": [{"to": ["ops@example.com"]}]}, ["issue_tracker.W023"]),
+        ({"NOTIFY": [{"to": "mail"}], "BASE_URL": "https://example.com"}, ["issue_tracker.W022"]),
+        ({"NOTIFY": [{"to": "mail", "reasons": ["always"]}]}, ["issue_tracker.E003"]),
+    ],
+)
+def test_channels_that_can_not_work_are_named(chosen: dict[str, Any], ids: list[str]) -> None:
+    """Nobody in ADMINS, no way to link, a rule that makes no sense."""
+    assert [message.id for message in found(**chosen)] == ids
+
+
+def test_a_url_needs_apprise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an extra; the check says how to get it."""
+    monkeypatch.setitem(sys.modules, "apprise", None)
+
+    number, _text, hint = only(NOTIFY=[{"to": "slack://A/B/C"}], BASE_URL="https://example.com")
+
+    assert number == "issue_tracker.E021"
+    assert "[notify]" in hint
 
 
 def test_every_fault_is_named() -> None:

@@ -13,6 +13,7 @@ import pytest
 from django.test import override_settings
 
 from issue_tracker import conf
+from issue_tracker.rules import Rule
 from tests.processes import ROOT
 
 
@@ -62,6 +63,8 @@ def test_settings_that_are_no_dict_give_the_defaults(missing: Any) -> None:
         ("SECRET_KEYS", {"pin"}, ("pin",)),
         ("SEVERITIES", {"retry": None, "expired": "error"}, {"retry": None, "expired": "error"}),
         ("BASE_URL", "https://example.com", "https://example.com"),
+        ("NOTIFY", [], ()),
+        ("NOTIFY", [{"to": "mail"}], (Rule(to="mail"),)),
     ],
 )
 def test_a_value_is_taken(key: str, value: Any, expected: Any) -> None:
@@ -80,7 +83,7 @@ def test_a_value_is_taken(key: str, value: Any, expected: Any) -> None:
         ("PRUNE_RESOLVED_AFTER", "30d"), ("PRUNE_OPEN_AFTER", False), ("PRUNE_MAX_OCCURRENCES", 0),
         ("OWN_PACKAGES", "cinema"), ("SECRET_KEYS", [1]), ("SECRET_PATTERNS", None),
         ("SEVERITIES", ["error"]), ("SEVERITIES", {"retry": "fatal"}), ("SEVERITIES", {"retry": ["error"]}),
-        ("SEVERITIES", {1: "error"}),
+        ("SEVERITIES", {1: "error"}), ("NOTIFY", "mail"), ("NOTIFY", {"to": "mail"}), ("NOTIFY", [{"to": 5}]),
     ],
 )  # fmt: skip
 def test_a_wrong_value_leaves_the_default(key: str, value: Any) -> None:

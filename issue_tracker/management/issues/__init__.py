@@ -5,13 +5,13 @@ A further verb is one more line in `VERBS`.
 
 from __future__ import annotations
 
-from . import adopting, draining, examining, looking, pruning, requeueing, triage
+from . import adopting, draining, examining, looking, notifying, pruning, requeueing, triage
 from .verb import Console, Verb
 
 __all__ = ["VERBS", "Console", "Verb"]
 
 VERBS: dict[str, Verb] = {
     verb.name: verb
-    for module in (looking, triage, requeueing, draining, pruning, examining, adopting)
+    for module in (looking, triage, requeueing, draining, notifying, pruning, examining, adopting)
     for verb in module.VERBS
 }

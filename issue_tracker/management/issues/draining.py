@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from issue_tracker.drain import Drained, OutageError, drain
+from issue_tracker.notify import Sender
 from issue_tracker.spool import SpoolError
 
 from .verb import Console, Verb
@@ -21,10 +22,13 @@ def drain_spool(options: dict[str, Any], console: Console) -> int:
     if options["follow"]:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda signum, _frame: ending.append(signum))
+    sender = Sender()
     while True:
         code = _drain_once(console)
         if not options["follow"] or ending:
+            sender.leave()
             return code
+        sender.look()
         time.sleep(0.5 if code == 0 else 5)
 
 
