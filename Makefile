@@ -77,8 +77,8 @@ matrix: $(VENV)/matrix.stamp ## every way a task can die, on real workers, besid
 versions: $(VENV)/dev.stamp ## the tests on every Python found and every Django
 	@$(RUN) -m nox $(ARGS)
 
-chaos: $(VENV)/dev.stamp ## the long run of random kills and faults
-	@$(RUN) -m tests acceptance -- -m acceptance -k chaos $(ARGS)
+chaos: $(VENV)/dev.stamp ## faults on purpose: a few minutes, and a report (ARGS="--long", ARGS="soak --minutes 60")
+	@$(RUN) -m chaos $(ARGS)
 
 docs: $(VENV)/docs.stamp ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet
@@ -88,5 +88,5 @@ messages: $(VENV)/dev.stamp ## collect the texts to translate and compile the tr
 	@cd issue_tracker && ../$(RUN) -m django compilemessages --verbosity 0
 
 clean: ## remove everything that these verbs made
-	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .demo
+	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .demo .chaos
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
