@@ -31,6 +31,8 @@ MESSAGES: Final = ("no route", "no answer", "no luck", "no idea", "no way")
 """Five fingerprints."""
 EACH: Final = 10
 """Tasks of each, while the fault lasts."""
+AFTER: Final = 6
+"""And of each, once it is over."""
 SOMEBODY_ELSE: Final = 65_534
 
 
@@ -59,16 +61,16 @@ def _live_through(stage: Stage, finding: Finding, name: str, fault: Callable[[Pl
                 play.send(EACH, "chaos.tasks.fail_noted_as", message)
             play.await_begun()
             finding.require(play.workers[0].process.poll() is None, f"the worker ended: {name}")
-        # One more of each: what was counted meanwhile is told together with it.
+        # Some more of each, for each child: what it keeps in memory is told together with its next failure.
         for message in MESSAGES:
-            play.send(1, "chaos.tasks.fail_noted_as", message)
+            play.send(AFTER, "chaos.tasks.fail_noted_as", message)
         play.await_begun()
         _judge(finding, play, name, before)
 
 
 def _judge(finding: Finding, play: Play, name: str, before: Counter[str]) -> None:
     """A row at least for each fingerprint, and rows with discards are as many as the failures."""
-    wanted = (EACH + 1) * len(MESSAGES)
+    wanted = (EACH + AFTER) * len(MESSAGES)
     with contextlib.suppress(AssertionError):
         until(
             lambda: sum((_seen(play) - before).values()) >= wanted,

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import redis
+
 from chaos.play import playing
 from tests.processes import children_of, open_files_of, send, until
 
@@ -42,9 +44,8 @@ def play(stage: Stage, finding: Finding) -> None:
             fault = chance.choice(FAULTS)
             finding.faults[fault.__name__.strip("_").replace("_", " ")] += 1
             fault(play, server, chance, stage)
-            play.await_begun()
             with contextlib.suppress(AssertionError):
-                until(lambda: _is_settled(play), why="all are stored", timeout_seconds=90)
+                until(lambda: _is_settled(stage, play), why="all are stored", timeout_seconds=90, every_seconds=0.1)
             if drainer := host.drainer():
                 readings.append((_resident_mib(drainer), len(open_files_of(drainer))))
         play.await_rows(timeout_seconds=120)
@@ -52,8 +53,10 @@ def play(stage: Stage, finding: Finding) -> None:
         finding.tally += play.tally()
 
 
-def _is_settled(play: Play) -> bool:
-    return play.arrived() >= len(set(play.noted()))
+def _is_settled(stage: Stage, play: Play) -> bool:
+    """Tell whether the queue is empty and all that began is stored; what a killed worker had fetched never begins."""
+    with redis.Redis.from_url(stage.broker.url) as client:
+        return not client.llen("celery") and play.arrived() >= len(set(play.noted()))
 
 
 def _judge(finding: Finding, readings: list[tuple[float, int]]) -> None:
