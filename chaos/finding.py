@@ -40,7 +40,7 @@ def compared(begun: list[str], arrived: list[str], *, torn: int = 0) -> Tally:
     wanted, found = Counter(begun), Counter(arrived)
     return Tally(
         injected=len(begun),
-        captured=len(wanted & found),
+        captured=sum((wanted & found).values()),
         lost=sum((wanted - found).values()),
         doubled=sum(count - max(wanted[name], 1) for name, count in found.items() if count > max(wanted[name], 1)),
         torn=torn,

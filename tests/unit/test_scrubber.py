@@ -101,6 +101,7 @@ PAIRS = [
     "DETAIL:  Key (token)=({}) already exists.",
     "DETAIL:  Key (session_key, user_id)=({}, 5) already exists.",
     "Duplicate entry '{}' for key 'authtoken_token.PRIMARY'",
+    "KeyError: 'Duplicate entry \\'{}\\' for key \\'authtoken_token.PRIMARY\\''",
     "{{'password':\n     '{}'}}",
     '"Cookie: a=\\"b\\"; c={}"',
     "contraseña={}",
