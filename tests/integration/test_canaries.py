@@ -13,6 +13,7 @@ from django.apps import apps
 from django.core import mail, serializers
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.urls import reverse
 
 import issue_tracker
 from issue_tracker import recording
@@ -37,6 +38,8 @@ pytestmark = [
 NOT_KEPT = {"at the cut", "header", "repr"}
 """Plants of which not even the harmless marker is kept: objects have no repr taken, headers are not looked at."""
 
+PREFIX = "admin:issue_tracker_operationalissue_"
+PAGES_OF_ISSUES = ("change", "text", "markdown", "json", "requeue", "history")
 LIST = "/admin/issue_tracker/operationalissue/"
 
 
@@ -224,10 +227,9 @@ def _pages(client: Client) -> Iterator[tuple[str, str]]:
     """Yield every kind of page and every export, each with its text; of issues and occurrences, all of them."""
     addresses = [f"{LIST}?status=all", f"{LIST}?status=all&q=marker", f"{LIST}overview/"]
     for issue in OperationalIssue.objects.all():
-        one = f"{LIST}{issue.pk}/"
-        addresses += [f"{one}change/", f"{one}text/", f"{one}markdown/", f"{one}json/", f"{one}requeue/"]
+        addresses += [reverse(f"{PREFIX}{name}", args=[issue.pk]) for name in PAGES_OF_ISSUES]
         occurrences = Occurrence.objects.filter(issue=issue)
-        addresses += [f"{one}occurrences/{occurrence.pk}/" for occurrence in occurrences]
+        addresses += [reverse(f"{PREFIX}occurrence", args=[issue.pk, found.pk]) for found in occurrences]
     for address in addresses:
         answer = client.get(address)
         assert answer.status_code == 200, address
