@@ -11,7 +11,7 @@ import random
 import string
 from typing import Final
 
-_CHANCE: Final = random.Random(20_261_125)  # noqa: S311  samples, no secrets
+_CHANCE: Final = random.Random(20_261_125)
 _LETTERS, _DIGITS = string.ascii_letters, string.digits
 ALNUM, HEX, UPPER, LOWER = (
     _LETTERS + _DIGITS,

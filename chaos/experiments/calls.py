@@ -202,7 +202,7 @@ def _judge_appends(directory: Path, noted: list[str]) -> Tally:
 
 
 def _full(directory: Path) -> Spool:
-    return Spool(directory, max_records=0)
+    return Spool(directory, max_bytes=0)
 
 
 def _reserve(directory: Path, notes: Path) -> None:
@@ -238,7 +238,7 @@ def _acknowledge(directory: Path, notes: Path) -> None:
     spool = Spool(directory)
     batch = spool.claim(max_records=RECORDS // 2, max_bytes=2**40)
     _say(notes, "claimed")
-    spool.ack(through=batch[-1].id)
+    spool.ack(batch)
     _say(notes, "acknowledged")
 
 

@@ -182,5 +182,5 @@ def _drain_backlog(finding: Finding, play: Play, url: str) -> None:
 
 
 def _spool_of(play: Play) -> Spool:
-    [found] = play.host.spool_dir.glob("*/records.sqlite3")
+    [found] = play.host.spool_dir.glob("*/records")
     return Spool(found.parent)
