@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up test lint format types bench matrix versions chaos docs messages clean
+.PHONY: help setup demo up test lint audit format types bench matrix versions chaos docs messages clean
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -60,6 +60,10 @@ lint: $(VENV)/dev.stamp ## ruff, and no missing migration
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m django makemigrations --check --dry-run --settings tests.settings issue_tracker
+
+audit: $(VENV)/dev.stamp ## bandit on the package; the dependencies against the database of known faults, where it answers
+	@$(RUN) -m bandit --quiet --recursive --configfile pyproject.toml issue_tracker
+	@$(RUN) -m tests.audit
 
 format: $(VENV)/dev.stamp ## let ruff rewrite what it can
 	@$(RUN) -m ruff check --fix .

@@ -141,7 +141,7 @@ class Drainer:
             error,
             exc_info=not is_expected,
         )
-        self._pause(self.pause_seconds * random.uniform(0.8, 1.2), is_outage=isinstance(error, OutageError))  # noqa: S311  jitter, no secret
+        self._pause(self.pause_seconds * random.uniform(0.8, 1.2), is_outage=isinstance(error, OutageError))  # noqa: S311  jitter, no secret  # nosec B311
         self.pause_seconds = min(MAX_PAUSE_SECONDS, self.pause_seconds * PAUSE_GROWTH)
 
     def _pause(self, seconds: float, *, is_outage: bool) -> None:
