@@ -43,7 +43,15 @@ def table(scrub: Callable[[str], str]) -> str:
     for kind, texts in LOOK_ALIKES.items():
         lines.append(f"| harmless: {kind} | {len(texts)} | {sum(text in wrong for text in texts)} |")
     told = ", ".join(missed(scrub)) or "none"
-    return "\n".join([*lines, "", f"Not masked in free text: {told}.", "", f"Masked: {', '.join(sorted(UNSEEN))}."])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"Not masked in free text: {told}.",
+            "",
+            f"Masked: {', '.join(sorted(UNSEEN.keys() - set(missed(scrub))))}.",
+        ]
+    )
 
 
 def written_into(text: str, found: str) -> str:

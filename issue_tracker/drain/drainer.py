@@ -138,7 +138,7 @@ class Drainer:
             logging.WARNING if is_expected else logging.ERROR,
             "issue_tracker: records stay in the spool, next try in %.0f s: %s",
             self.pause_seconds,
-            error,
+            str(error).partition("\n")[0],
             exc_info=not is_expected,
         )
         self._pause(self.pause_seconds * random.uniform(0.8, 1.2), is_outage=isinstance(error, OutageError))  # noqa: S311  jitter, no secret  # nosec B311

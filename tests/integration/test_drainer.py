@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from django.db import connection
 
-from issue_tracker.drain.batches import drain_lock
+from issue_tracker.drain.batches import OutageError, drain_lock
 from issue_tracker.drain.drainer import MAX_PAUSE_SECONDS, Drainer
 from issue_tracker.event import encode
 from issue_tracker.inflight.runs import slots_directory
@@ -282,6 +282,16 @@ def test_a_long_pause_ends_when_the_database_is_back() -> None:
     assert time.monotonic() - began < MAX_PAUSE_SECONDS / 2
     assert drainer._drain()
     assert Occurrence.objects.count() == 1
+
+
+@once
+def test_what_a_database_says_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """A text with line ends in it could stand for lines of others."""
+    drainer = Drainer(spool=current(), parent_pid=os.getppid(), pause_seconds=0.0)
+
+    drainer._back_off(OutageError("relation is missing\nLINE 1: CRITICAL forged"))
+
+    assert [record.getMessage().count("\n") for record in caplog.records] == [0]
 
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="a file can't be locked away from its readers")
