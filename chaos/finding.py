@@ -72,8 +72,9 @@ class Finding:
 
     def at_most(self, name: str, value: float, bound: float, unit: str) -> None:
         """Keep a figure with its bound, and note it when the bound is passed."""
-        self.figures[name] = f"{value:,.3g} {unit} (≤ {bound:g})"
-        self.require(value <= bound, f"{name}: {value:,.3g} {unit}, more than {bound:g}")
+        shown = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+        self.figures[name] = f"{shown} {unit} (≤ {bound:g})"
+        self.require(value <= bound, f"{name}: {shown} {unit}, more than {bound:g}")
 
     @property
     def complaints(self) -> list[str]:
