@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up test lint format types bench matrix versions chaos docs messages clean
+.PHONY: help setup demo up test lint audit format types bench matrix versions chaos docs messages clean
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -61,6 +61,10 @@ lint: $(VENV)/dev.stamp ## ruff, and no missing migration
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m django makemigrations --check --dry-run --settings tests.settings issue_tracker
 
+audit: $(VENV)/dev.stamp ## bandit on the package; the dependencies against the database of known faults, where it answers
+	@$(RUN) -m bandit --quiet --recursive --configfile pyproject.toml issue_tracker
+	@$(RUN) -m tests.audit
+
 format: $(VENV)/dev.stamp ## let ruff rewrite what it can
 	@$(RUN) -m ruff check --fix .
 	@$(RUN) -m ruff format .
@@ -77,8 +81,8 @@ matrix: $(VENV)/matrix.stamp ## every way a task can die, on real workers, besid
 versions: $(VENV)/dev.stamp ## the tests on every Python found and every Django
 	@$(RUN) -m nox $(ARGS)
 
-chaos: $(VENV)/dev.stamp ## the long run of random kills and faults
-	@$(RUN) -m tests acceptance -- -m acceptance -k chaos $(ARGS)
+chaos: $(VENV)/dev.stamp ## faults on purpose: a few minutes, and a report (ARGS="--long", ARGS="soak --minutes 60")
+	@$(RUN) -m chaos $(ARGS)
 
 docs: $(VENV)/docs.stamp ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet
@@ -88,5 +92,5 @@ messages: $(VENV)/dev.stamp ## collect the texts to translate and compile the tr
 	@cd issue_tracker && ../$(RUN) -m django compilemessages --verbosity 0
 
 clean: ## remove everything that these verbs made
-	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .demo
+	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .demo .chaos
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -201,7 +201,7 @@ def spool_root() -> Path:
     chosen = current().spool_dir
     if chosen:
         return Path(chosen)
-    base = Path("/var/tmp")  # noqa: S108  ownership, mode and symlinks are checked when the spool is opened
+    base = Path("/var/tmp")  # noqa: S108  ownership, mode and symlinks are checked when the spool is opened  # nosec B108
     return (base if base.is_dir() else Path(tempfile.gettempdir())) / f"issue-tracker-{os.getuid()}"
 
 

@@ -23,6 +23,7 @@ from celery import bootsteps, signals
 from django.db import connections
 from django.db.backends.signals import connection_created
 
+from issue_tracker import conf
 from issue_tracker.complaints import complain
 from issue_tracker.forking import forget_connections
 from issue_tracker.guard import harmless
@@ -32,7 +33,7 @@ from issue_tracker.spool import SpoolError, current
 from issue_tracker.turns import LOCK_SECONDS
 
 from . import inline
-from .batches import OutageError, drain_batch, drain_lock, drain_reserve, inode_of, lock_path
+from .batches import OutageError, drain_batch, drain_lock, drain_reserve, inode_of, lock_path, takes_rows
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -55,6 +56,10 @@ SWEEP_SECONDS: Final = 2.0
 FIRST_PAUSE_SECONDS: Final = 1.0
 MAX_PAUSE_SECONDS: Final = 30.0
 PAUSE_GROWTH: Final = 1.5
+PROBE_SECONDS: Final = 3.0
+"""In a long pause, between two looks whether the database takes rows again: one event stored and rolled back, no batch,
+no line in the log. So a first row comes soon after an outage however long that was.
+"""
 LAST_DRAIN_SECONDS: Final = 5.0
 """How long a drainer that was told to end goes on with what is left."""
 ORPHAN_SECONDS: Final = 20.0
@@ -138,11 +143,22 @@ class Drainer:
             logging.WARNING if is_expected else logging.ERROR,
             "issue_tracker: records stay in the spool, next try in %.0f s: %s",
             self.pause_seconds,
-            error,
+            str(error).partition("\n")[0],
             exc_info=not is_expected,
         )
-        self._rest(self.pause_seconds * random.uniform(0.8, 1.2))  # noqa: S311  jitter, no secret
+        self._pause(self.pause_seconds * random.uniform(0.8, 1.2), is_outage=isinstance(error, OutageError))  # noqa: S311  jitter, no secret  # nosec B311
         self.pause_seconds = min(MAX_PAUSE_SECONDS, self.pause_seconds * PAUSE_GROWTH)
+
+    def _pause(self, seconds: float, *, is_outage: bool) -> None:
+        """Rest for so long, or, while the database is away, until it is back."""
+        ends_at = time.monotonic() + seconds
+        while (left := ends_at - time.monotonic()) > 0 and not self._is_ending():
+            self._rest(min(left, PROBE_SECONDS if is_outage else left))
+            if is_outage and left > PROBE_SECONDS and not self._is_ending():
+                is_back = takes_rows(conf.current().database)
+                connections.close_all()
+                if is_back:
+                    return
 
     def _rest(self, seconds: float) -> None:
         """Sleep in short steps, so that an end is noticed within one."""

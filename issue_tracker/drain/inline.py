@@ -98,7 +98,7 @@ def drain_pending() -> None:
 
 
 def _back_off(error: Exception) -> None:
-    _state.not_before = time.monotonic() + _state.pause_seconds * random.uniform(0.8, 1.2)  # noqa: S311  jitter, no secret
+    _state.not_before = time.monotonic() + _state.pause_seconds * random.uniform(0.8, 1.2)  # noqa: S311  jitter, no secret  # nosec B311
     _state.pause_seconds = min(MAX_PAUSE_SECONDS, _state.pause_seconds * PAUSE_GROWTH)
     level = logging.WARNING if isinstance(error, OutageError | SpoolError) else logging.ERROR
     with suppress(Exception):

@@ -61,7 +61,7 @@ def insert_occurrences(rows: Sequence[tuple[Any, ...]], *, using: str) -> None:
                 copy.write("".join(map(_copy_line, rows)))
         else:
             marks = ", ".join(["%s"] * len(COLUMNS))
-            cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)  # noqa: S608  names of our own model only
+            cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)  # noqa: S608  names of our own model only  # nosec B608
 
 
 def _plain(row: tuple[Any, ...], adapt: Any) -> tuple[Any, ...]:
@@ -122,7 +122,7 @@ def add_to_issues(changes: Iterable[tuple[OperationalIssue, int]], *, using: str
         return
     with connection.cursor() as cursor:
         cursor.executemany(
-            f"UPDATE {table} SET {count} = {count} + %s, {assignments} WHERE {quote('id')} = %s",  # noqa: S608  names of our own model only
+            f"UPDATE {table} SET {count} = {count} + %s, {assignments} WHERE {quote('id')} = %s",  # noqa: S608  names of our own model only  # nosec B608
             rows,
         )
 

@@ -66,7 +66,10 @@ _SQL: Final = re.compile(
     r"|\bpassword[ \t]{1,4}\(?)(?=['\"])"
 )
 _DETAIL: Final = re.compile(r"\((?P<columns>[\w, \"]{1,200}+)\)=(?=\()")
-_DUPLICATE: Final = re.compile(r"(?i)duplicate entry '(?P<value>[^'\n]{1,512}+)' for key '(?P<key>[^'\n]{1,128}+)'")
+_DUPLICATE: Final = re.compile(
+    r"(?i)duplicate entry \\{0,8}+'(?P<value>(?:[^'\\\n]|\\++(?!')){1,512}+)\\{0,8}+'"
+    r" for key \\{0,8}+'(?P<key>[^'\\\n]{1,128}+)"
+)
 _CURL: Final = re.compile(r"(?<!\S)(?:-u|--user)[ =][\"']?(?P<value>[^\s:\"']{1,64}:[^\s\"']++)")
 _MYSQL: Final = re.compile(r"(?<=[ '\"])-p(?P<value>[^\s'\",]++)")
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 from .formats import MASK
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from .formats import Span
 
 MAX_SOURCE_LINE: Final = 1_024
@@ -24,8 +26,18 @@ _BETWEEN: Final = r"(?=[\s,;)\]}\"'.]|\Z|[ ]?[\w.%\[\]-]{1,40}+[=:]|amp;)"
 BARE: Final = re.compile(rf"(?:[^\s\"'<>`&;,)\]}}\\]|[&;,)\]}}](?!{_BETWEEN})|\\(?![\"']))++")
 BARE_ESCAPED: Final = re.compile(r"(?:[^\s\"'<>`&%]|%(?!26|22|27|0A|0D|2C))++", re.IGNORECASE)
 _LINE: Final = re.compile(r"(?:[^\r\n\\]|\\(?![rn]))*+")
-_BRACKET: Final = re.compile(r"[\[({]|[\])}]|\"(?:[^\"\\\n]|\\.)*+\"|(?<!\w)'(?:[^'\\\n]|\\.)*+'")
+_DOUBLE: Final = r"\"(?:[^\"\\\n]|\\.)*+(?:\"|(?P<double>))"
+_SINGLE: Final = r"(?<!\w)'(?:[^'\\\n]|\\.)*+(?:'|(?P<single>))"
 _ANY_BRACKET: Final = re.compile(r"[\[({\])}]")
+_BRACKETS: Final = {
+    "": re.compile(rf"[\[({{\])}}]|{_DOUBLE}|{_SINGLE}"),
+    "double": re.compile(rf"[\[({{\])}}]|{_SINGLE}"),
+    "single": re.compile(rf"[\[({{\])}}]|{_DOUBLE}"),
+}
+"""Brackets and quoted strings, by the quote that is known to be closed nowhere in the line.
+
+Where one isn't, none of its like behind it is: all are escaped. To try each would cost the square of the line's length.
+"""
 OPENINGS: Final = frozenset("[{(")
 _FRAME: Final = re.compile(r"\", line \d+")
 
@@ -72,7 +84,8 @@ class Values:
             return position, position + len(MASK)
         if self._closings is None:
             # Brackets within quotes count where nothing else closes: the text itself may be quoted.
-            self._closings = _closings_of(self.text, _ANY_BRACKET) | _closings_of(self.text, _BRACKET)
+            everywhere = _ANY_BRACKET.finditer(self.text)
+            self._closings = _closings_of(everywhere) | _closings_of(_outside_quotes(self.text, 0, len(self.text), ""))
         return position, self._closings.get(position) or self.end_of_line(position)
 
     def bare(self, position: int, pattern: re.Pattern[str] = BARE) -> Span | None:
@@ -101,15 +114,25 @@ class Values:
         return False
 
 
-def _closings_of(text: str, brackets: re.Pattern[str]) -> dict[int, int]:
-    """Pair the brackets of a text: begin of one -> end of its partner."""
+def _outside_quotes(text: str, begin: int, end: int, open_quote: str) -> Iterator[re.Match[str]]:
+    """Yield the brackets that stand outside of quoted strings, in order."""
+    for found in _BRACKETS[open_quote].finditer(text, begin, end):
+        if len(found[0]) == 1 and not found.lastgroup:
+            yield found
+        elif found.lastgroup and open_quote:
+            yield from _ANY_BRACKET.finditer(text, found.start() + 1, found.end())
+        elif found.lastgroup:
+            yield from _outside_quotes(text, found.start() + 1, found.end(), found.lastgroup)
+
+
+def _closings_of(brackets: Iterable[re.Match[str]]) -> dict[int, int]:
+    """Pair brackets: begin of one -> end of its partner."""
     closings: dict[int, int] = {}
     opened: list[int] = []
-    for found in brackets.finditer(text):
-        mark = found[0]
-        if mark in "[{(":
+    for found in brackets:
+        if found[0] in OPENINGS:
             opened.append(found.start())
-        elif mark in "]})" and opened:
+        elif opened:
             closings[opened.pop()] = found.end()
     return closings
 

@@ -149,9 +149,11 @@ def _own_text(value: Any, cls: type) -> str:
 
 
 def bytes_text(value: bytes | bytearray, *, max_chars: int = 64) -> str:
-    """Return bytes as short text with their number, "<5 bytes: hello>"."""
+    """Return bytes as short text with their number, "<5 bytes: hello>"; a secret is masked before the cut."""
     size = len(value)
-    text = bytes(value[: max_chars + 1]).decode("utf-8", "backslashreplace")
+    text = bytes(value[: max_chars + OVERLAP_CHARACTERS]).decode("utf-8", "backslashreplace")
+    if size > max_chars:
+        text = scrubbed_cut(text, max_chars=2 * OVERLAP_CHARACTERS + max_chars, size=max(size, len(text)))
     return f"<{size:,} bytes: {text[:max_chars]}{'…' if len(text) > max_chars or size > max_chars + 1 else ''}>"
 
 

@@ -68,14 +68,17 @@ class Reserve:
         with self._locked() as fd:
             _allocate(fd)
 
-    def take_in(self, *, key: str, stub: bytes, reason: str) -> bool:
-        """Keep the stub if it is the first of its key, else count it; returns False when not even that was possible."""
+    def take_in(self, *, key: str, stub: bytes, reason: str, number: int = 1) -> bool:
+        """Keep the stub if it is the first of its key, else count it; returns False when not even that was possible.
+
+        `number`: how many failures of this key are told at once.
+        """
         try:
             self.prepare()
             with self._locked() as fd:
-                _add_reason(fd, reason, 1)
-                if not _add(fd, key.encode()[:64], stub):
-                    _add_reason(fd, OTHERS, 1)
+                _add_reason(fd, reason, number)
+                if not _add(fd, key.encode()[:64], stub, number):
+                    _add_reason(fd, OTHERS, number)
             return True
         except (OSError, ValueError):
             return False
@@ -154,19 +157,19 @@ def _read(fd: int, slot: int) -> tuple[Entry, bytes]:
     return Entry(slot=slot, stub=page[_HEADER.size : _HEADER.size + length], seen=seen, drained=drained), key
 
 
-def _add(fd: int, key: bytes, stub: bytes) -> bool:
+def _add(fd: int, key: bytes, stub: bytes, number: int) -> bool:
     padded = key.ljust(64, b"\0")
     start = sum(key) % (SLOTS - 1)
     for step in range(SLOTS - 1):
         slot = 1 + (start + step) % (SLOTS - 1)
         entry, there = _read(fd, slot)
         if entry.seen and there == padded:
-            header = _HEADER.pack(entry.seen + 1, entry.drained, len(entry.stub), padded)
+            header = _HEADER.pack(entry.seen + number, entry.drained, len(entry.stub), padded)
             os.pwrite(fd, header, slot * SLOT_BYTES)
             return True
         if not entry.seen:
             body = stub if len(stub) <= MAX_STUB_BYTES else b""
-            os.pwrite(fd, _HEADER.pack(1, 0, len(body), padded) + body, slot * SLOT_BYTES)
+            os.pwrite(fd, _HEADER.pack(number, 0, len(body), padded) + body, slot * SLOT_BYTES)
             return True
     return False
 

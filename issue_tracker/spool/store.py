@@ -30,6 +30,7 @@ from .frames import HEAD_BYTES, Frame, Head, frame_of, frames_from, head_bytes, 
 from .locks import ProcessLock, directory_locked
 from .private_files import PrivateDirectoryError, create_private_file, prepare_directory
 from .quarantine import Quarantine
+from .refuge import Refuge
 from .reserve import Reserve
 from .salvage import corrupt_files, set_aside
 
@@ -78,6 +79,7 @@ class Spool:
         self.path = directory / FILE_NAME
         self._name = str(self.path)
         self.reserve = Reserve(directory)
+        self._refuge = Refuge()
         self._quarantine = Quarantine(directory / "quarantine")
         self._is_synced = sync == "full"
         self._max_bytes = max_bytes
@@ -98,9 +100,11 @@ class Spool:
         try:
             with self._lock:
                 if reason := self._refusal():
-                    self.reserve.take_in(key=_text_of(key), stub=stub(), reason=reason)
+                    self._reduce(key=_text_of(key), stub=stub(), reason=reason)
                     return False
                 self._write(frame_of(body))
+                if self._refuge:
+                    self._refuge.move_into(self.reserve)
         except Exception as error:  # noqa: BLE001  the capture path must not raise whatever the disk does
             self._give_up(error, key=key, stub=stub)
             return False
@@ -177,10 +181,18 @@ class Spool:
     def _give_up(self, error: Exception, *, key: str | Callable[[], str], stub: Callable[[], bytes]) -> None:
         reason = "directory unusable" if isinstance(error, PrivateDirectoryError) else f"spool: {type(error).__name__}"
         try:
-            is_kept = self.reserve.take_in(key=_text_of(key), stub=stub(), reason=reason)
+            is_kept = self._reduce(key=_text_of(key), stub=stub(), reason=reason)
         except Exception:  # noqa: BLE001  the last resort must not raise either
             is_kept = False
-        complain(f"{error} ({self.directory}); {'kept in the reserve' if is_kept else 'lost, the reserve fails too'}")
+        where = "in the reserve" if is_kept else "in this process's memory, until the disk takes something again"
+        complain(f"{error} ({self.directory}); counted {where}")
+
+    def _reduce(self, *, key: str, stub: bytes, reason: str) -> bool:
+        """Leave a stub to the reserve, else to the memory of this process; returns whether the reserve took it."""
+        if self.reserve.take_in(key=key, stub=stub, reason=reason):
+            return True
+        self._refuge.take_in(key=key, stub=stub)
+        return False
 
     # ---- drain's side
 

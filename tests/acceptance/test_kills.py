@@ -6,19 +6,17 @@ kill came in between, as a lost task told by its slot. Nothing is found twice.
 
 from __future__ import annotations
 
-import itertools
 import random
 import signal
-import time
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from issue_tracker.models import Kind, Occurrence, OperationalIssue
 from tests import workers
-from tests.processes import children_of, send, until
+from tests.prey import PATIENCE_SECONDS, Prey
+from tests.processes import send, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,66 +29,6 @@ pytestmark = pytest.mark.timeout(1_200)
 SEED: Final = 20_260_214
 VICTIMS: Final = ("child",) * 28 + ("main",) * 10 + ("drainer",) * 12
 """Fifty kills; fewer of main processes, for those take seconds to start again."""
-BACKLOG: Final = 40
-"""Tasks that are sent before each kill, so that its victim is at work."""
-MAX_DELAY_SECONDS: Final = 0.1
-"""Between the first failure of a round and its kill: a task of these takes a few milliseconds."""
-PATIENCE_SECONDS: Final = 60.0
-
-
-@dataclass(slots=True, kw_only=True)
-class Prey:
-    """A host whose processes are killed, and whose worker is started again."""
-
-    host: workers.Host
-    chance: random.Random
-    worker: workers.Worker = field(init=False)
-    has_drainer: bool = field(init=False)
-    """A worker has one from its start; it gets no other."""
-    numbers: Iterator[int] = field(default_factory=itertools.count)
-    killed: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def notes(self) -> Path:
-        """Where the tasks write their ids."""
-        return self.host.directory / "notes"
-
-    def noted(self) -> list[str]:
-        """Return the ids of the tasks that began."""
-        return self.notes.read_text().splitlines() if self.notes.exists() else []
-
-    def start_worker(self) -> None:
-        """Start a worker, beside what is left of the one before."""
-        self.worker = workers.start(self.host, name=f"worker{next(self.numbers)}")
-        self.has_drainer = True
-
-    def give_work(self) -> None:
-        """Send tasks, and return once one of them fails."""
-        before = len(self.noted())
-        with self.host.client() as app:
-            for _ in range(BACKLOG):
-                app.send_task("tests.project.tasks.fail_noted", args=[str(self.notes)])
-        until(lambda: len(self.noted()) > before, why="a task fails", timeout_seconds=PATIENCE_SECONDS)
-
-    def kill(self, victim: str) -> None:
-        """Kill one process at a random moment of its work. Where no drainer is left, the worker that lacks it dies."""
-        if victim == "drainer" and self.has_drainer:
-            until(self.host.drainer, why="a drainer serves", timeout_seconds=PATIENCE_SECONDS)
-        self.give_work()
-        time.sleep(self.chance.uniform(0, MAX_DELAY_SECONDS))  # nothing is waited for: it spreads the kills
-
-        if victim == "child":
-            pid = self.chance.choice(until(self.worker.children, why="the pool has a process"))
-        elif victim == "drainer" and (drainer := self.host.drainer()):
-            pid = drainer
-            self.has_drainer = pid not in children_of(self.worker.pid)  # else one that outlived its worker
-        else:
-            victim, pid = "main", self.worker.pid
-        send(pid, signal.SIGKILL)
-        self.killed[victim] += 1
-        if victim == "main":
-            self.worker.process.wait()
-            self.start_worker()
 
 
 @pytest.fixture

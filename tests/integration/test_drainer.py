@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import shutil
 import signal
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from django.db import connection
 
-from issue_tracker.drain.batches import drain_lock
+from issue_tracker.drain.batches import OutageError, drain_lock
+from issue_tracker.drain.drainer import MAX_PAUSE_SECONDS, Drainer
 from issue_tracker.event import encode
 from issue_tracker.inflight.runs import slots_directory
 from issue_tracker.models import Occurrence, OperationalIssue
@@ -216,6 +220,46 @@ def test_it_goes_on_after_an_outage(start: Callable[[], Worker]) -> None:
 
     wait_for(3, timeout_seconds=30)
     assert current().quarantine_count() == 0
+
+
+class Restores(logging.Handler):
+    """Ends an outage as soon as a drainer says that it begins to wait."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Give the table back."""
+        if "next try" in record.getMessage():
+            with connection.schema_editor() as editor:
+                editor.alter_db_table(Occurrence, "gone", "issue_tracker_occurrence")
+
+
+@once
+def test_a_long_pause_ends_when_the_database_is_back() -> None:
+    """The pauses grow to half a minute; nobody waits that long for the first row."""
+    drainer = Drainer(spool=current(), parent_pid=os.getppid(), pause_seconds=MAX_PAUSE_SECONDS)
+    handler = Restores()
+    logging.getLogger("issue_tracker").addHandler(handler)
+    with connection.schema_editor() as editor:
+        editor.alter_db_table(Occurrence, "issue_tracker_occurrence", "gone")
+    put()
+    began = time.monotonic()
+    try:
+        assert not drainer._drain()
+    finally:
+        logging.getLogger("issue_tracker").removeHandler(handler)
+
+    assert time.monotonic() - began < MAX_PAUSE_SECONDS / 2
+    assert drainer._drain()
+    assert Occurrence.objects.count() == 1
+
+
+@once
+def test_what_a_database_says_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """A text with line ends in it could stand for lines of others."""
+    drainer = Drainer(spool=current(), parent_pid=os.getppid(), pause_seconds=0.0)
+
+    drainer._back_off(OutageError("relation is missing\nLINE 1: CRITICAL forged"))
+
+    assert [record.getMessage().count("\n") for record in caplog.records] == [0]
 
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="a file can't be locked away from its readers")

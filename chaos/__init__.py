@@ -1,0 +1,1 @@
+"""Faults on purpose, seeded and bounded: what was injected, what was captured, what was lost (`python -m chaos`)."""
