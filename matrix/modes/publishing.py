@@ -59,7 +59,7 @@ def unserialisable(token: str) -> object:
 
 @client("26c", "delay() with arguments that do not fit, in a view", failed("TypeError", task=PLAIN), is_listed=True)
 def wrong_signature(token: str) -> object:
-    return through_view(lambda: plain.delay())
+    return through_view(lambda: plain.delay(token, unknown=5))
 
 
 @client("26e", "delay() to a queue that does not exist", failed("QueueNotFound", task=PLAIN))
