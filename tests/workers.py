@@ -113,14 +113,18 @@ class Worker:
         return self.log.read_text(errors="replace")
 
     def children(self) -> list[int]:
-        """Return its pool's processes, oldest first; the drainer is none of them."""
-        drainer = self.drainer()
-        return [pid for pid in children_of(self.pid) if pid != drainer]
+        """Return its pool's processes, oldest first; the drainer's keeper is none of them."""
+        keeper = self.keeper()
+        return [pid for pid in children_of(self.pid) if pid != keeper]
+
+    def keeper(self) -> int | None:
+        """Return the process that keeps this worker's drainer: it was forked first."""
+        return next(iter(children_of(self.pid)), None)
 
     def drainer(self) -> int | None:
         """Return the process that holds the drain lock of this host's spool, if it is this worker's."""
         found = self.host.drainer()
-        return found if found in children_of(self.pid) else None
+        return found if found in set(descendants_of(self.pid)) else None
 
     def stop(self, *, timeout_seconds: float = 15) -> int:
         """Warm shutdown by SIGTERM: running tasks end first. Returns the exit code."""

@@ -1,4 +1,4 @@
-"""kill -9 at random over the pool's processes, the main process and the drainer, while tasks keep failing.
+"""kill -9 at random over the pool's processes, the main process, the drainer and its keeper, while tasks keep failing.
 
 Each task writes its id down before it fails. What was written must be found: as the failure it became, or, where the
 kill came in between, as a lost task told by its slot. Nothing is found twice.
@@ -18,7 +18,7 @@ import pytest
 
 from issue_tracker.models import Kind, Occurrence, OperationalIssue
 from tests import workers
-from tests.processes import children_of, send, until
+from tests.processes import send, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(1_200)
 
 SEED: Final = 20_260_214
-VICTIMS: Final = ("child",) * 28 + ("main",) * 10 + ("drainer",) * 12
+VICTIMS: Final = ("child",) * 28 + ("main",) * 10 + ("drainer",) * 9 + ("keeper",) * 3
 """Fifty kills; fewer of main processes, for those take seconds to start again."""
 BACKLOG: Final = 40
 """Tasks that are sent before each kill, so that its victim is at work."""
@@ -45,8 +45,6 @@ class Prey:
     host: workers.Host
     chance: random.Random
     worker: workers.Worker = field(init=False)
-    has_drainer: bool = field(init=False)
-    """A worker has one from its start; it gets no other."""
     numbers: Iterator[int] = field(default_factory=itertools.count)
     killed: Counter[str] = field(default_factory=Counter)
 
@@ -62,7 +60,6 @@ class Prey:
     def start_worker(self) -> None:
         """Start a worker, beside what is left of the one before."""
         self.worker = workers.start(self.host, name=f"worker{next(self.numbers)}")
-        self.has_drainer = True
 
     def give_work(self) -> None:
         """Send tasks, and return once one of them fails."""
@@ -73,19 +70,18 @@ class Prey:
         until(lambda: len(self.noted()) > before, why="a task fails", timeout_seconds=PATIENCE_SECONDS)
 
     def kill(self, victim: str) -> None:
-        """Kill one process at a random moment of its work. Where no drainer is left, the worker that lacks it dies."""
-        if victim == "drainer" and self.has_drainer:
+        """Kill one process at a random moment of its work."""
+        if victim == "drainer":
             until(self.host.drainer, why="a drainer serves", timeout_seconds=PATIENCE_SECONDS)
         self.give_work()
         time.sleep(self.chance.uniform(0, MAX_DELAY_SECONDS))  # nothing is waited for: it spreads the kills
 
         if victim == "child":
             pid = self.chance.choice(until(self.worker.children, why="the pool has a process"))
-        elif victim == "drainer" and (drainer := self.host.drainer()):
-            pid = drainer
-            self.has_drainer = pid not in children_of(self.worker.pid)  # else one that outlived its worker
+        elif victim == "drainer":
+            pid = until(self.host.drainer, why="a drainer serves", timeout_seconds=PATIENCE_SECONDS)
         else:
-            victim, pid = "main", self.worker.pid
+            pid = self.worker.keeper() if victim == "keeper" else self.worker.pid
         send(pid, signal.SIGKILL)
         self.killed[victim] += 1
         if victim == "main":
@@ -114,7 +110,6 @@ def test_fifty_kills_lose_nothing_and_double_nothing(prey: Prey, attach: Callabl
 
     for victim in victims:
         prey.kill(victim)
-    prey.kill("main")  # whoever comes last has a drainer, which tells all that is left
     until(
         lambda: set(prey.noted()) <= set(table.values_list("task_id", flat=True)),
         why="every task that began has a row",
@@ -124,7 +119,7 @@ def test_fifty_kills_lose_nothing_and_double_nothing(prey: Prey, attach: Callabl
     prey.worker.stop(timeout_seconds=PATIENCE_SECONDS)
     until(lambda: not prey.host.processes(), why="every process has ended", timeout_seconds=PATIENCE_SECONDS)
 
-    assert prey.killed.keys() == {"child", "main", "drainer"}
+    assert prey.killed.keys() == {"child", "main", "drainer", "keeper"}
     rows = list(table.select_related("issue"))
     found, begun = Counter(row.task_id for row in rows), Counter(prey.noted())
     assert {task_id: found[task_id] for task_id in begun} == begun
