@@ -128,10 +128,12 @@ class Drainer:
             self._rest(GATHER_SECONDS if is_new and drained else POLL_SECONDS)
 
     def _drain(self) -> bool:
-        """Drain until the spool is empty; returns False, after a pause, when that can't be done now."""
+        """Drain until the spool is empty; returns False when that can't be done now."""
         try:
             while (done := drain_batch(self.spool)).records > done.deferred:
                 self.last_drain_at = time.monotonic()
+                if self.is_bereft():
+                    return False
             drain_reserve(self.spool)
         except Exception as error:  # noqa: BLE001  a drainer that died would leave its worker without one
             connections.close_all()
@@ -155,11 +157,11 @@ class Drainer:
         self.pause_seconds = min(MAX_PAUSE_SECONDS, self.pause_seconds * PAUSE_GROWTH)
 
     def _rest(self, seconds: float) -> None:
-        """Sleep in short steps, so that an end is noticed within one."""
+        """Sleep in short steps, so that the end of the worker or the keeper is noticed within one."""
         until = time.monotonic() + seconds
         while True:
             time.sleep(POLL_SECONDS)
-            if time.monotonic() >= until - POLL_SECONDS / 2 or self._is_ending():
+            if time.monotonic() >= until - POLL_SECONDS / 2 or self._is_ending() or self.is_bereft():
                 return
 
     def _look_for_vanished(self) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import os
 import posix  # the calls themselves: gevent and eventlet put others in their place in `os`
-import select
 import signal
 import time
 from contextlib import contextmanager, suppress
@@ -25,9 +24,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("issue_tracker")
 
 FIRST_PAUSE_SECONDS: Final = 0.1
-MAX_PAUSE_SECONDS: Final = 30.0
+MAX_PAUSE_SECONDS: Final = 5.0
 PAUSE_GROWTH: Final = 3.0
-HEALTHY_SECONDS: Final = 30.0
+HEALTHY_SECONDS: Final = 10.0
 """A drainer that lived so long did not die of its start: the next one is forked after the first pause."""
 _IGNORED: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 """What a terminal or an operator sends to a worker and all it started: their end is the worker's to decide."""
@@ -42,7 +41,7 @@ class Employer:
 
     def watch(self) -> bool:
         """Get hold of the worker by a descriptor; returns whether that was possible. To be called by its child."""
-        if self.pidfd < 0 and hasattr(os, "pidfd_open"):
+        if self.pidfd < 0 and hasattr(os, "pidfd_open") and hasattr(signal, "pidfd_send_signal"):
             with suppress(OSError):
                 self.pidfd = os.pidfd_open(self.pid)
         return self.pidfd >= 0
@@ -51,9 +50,13 @@ class Employer:
         """Tell whether the worker has ended, a zombie included."""
         if self.pidfd < 0:
             return os.getppid() != self.pid
-        poll = select.poll()
-        poll.register(self.pidfd, select.POLLIN)
-        return bool(poll.poll(0))
+        try:
+            signal.pidfd_send_signal(self.pidfd, 0)  # not `poll`, which eventlet removes
+        except ProcessLookupError:
+            return True
+        except OSError:  # it has become another user's
+            return False
+        return _is_zombie(self.pid)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -104,6 +107,15 @@ class Keeper:
         while time.monotonic() < until and not self.is_told:
             time.sleep(FIRST_PAUSE_SECONDS)
         self.pause_seconds = min(MAX_PAUSE_SECONDS, self.pause_seconds * PAUSE_GROWTH)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Tell whether a process has ended and waits for its parent to notice, which may take for ever."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stream:
+            return stream.read().rpartition(b")")[2].split()[:1] == [b"Z"]
+    except OSError:
+        return False
 
 
 def become(end: Callable[[int, FrameType | None], None]) -> None:

@@ -71,17 +71,18 @@ class Prey:
 
     def kill(self, victim: str) -> None:
         """Kill one process at a random moment of its work."""
-        if victim == "drainer":
-            until(self.host.drainer, why="a drainer serves", timeout_seconds=PATIENCE_SECONDS)
+        find = {"drainer": self.host.drainer, "keeper": self.host.keeper}.get(victim)
+        if find:
+            until(find, why=f"a {victim} serves", timeout_seconds=PATIENCE_SECONDS)
         self.give_work()
         time.sleep(self.chance.uniform(0, MAX_DELAY_SECONDS))  # nothing is waited for: it spreads the kills
 
         if victim == "child":
             pid = self.chance.choice(until(self.worker.children, why="the pool has a process"))
-        elif victim == "drainer":
-            pid = until(self.host.drainer, why="a drainer serves", timeout_seconds=PATIENCE_SECONDS)
+        elif find:
+            pid = until(find, why=f"a {victim} serves", timeout_seconds=PATIENCE_SECONDS)
         else:
-            pid = self.worker.keeper() if victim == "keeper" else self.worker.pid
+            pid = self.worker.pid
         send(pid, signal.SIGKILL)
         self.killed[victim] += 1
         if victim == "main":
