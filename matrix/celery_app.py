@@ -15,7 +15,7 @@ from . import witness
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "matrix.settings")
 
-BROKER = os.environ.get("BROKER_URL", "memory://")
+BROKER = os.environ.get("MATRIX_BROKER_URL", "memory://")
 IS_RESULTS = os.environ.get("MATRIX_COLLECTOR") == "results"
 """django-celery-results is the result backend; all others have Redis."""
 

@@ -95,9 +95,14 @@ def works(token: str) -> object:
 def _setting(**settings: object) -> Iterator[None]:
     before = {key: current_app.conf[key] for key in settings}
     current_app.conf.update(settings)
-    current_app.amqp.__dict__.pop("queues", None)
+    _forget_queues()
     try:
         yield
     finally:
         current_app.conf.update(before)
-        current_app.amqp.__dict__.pop("queues", None)
+        _forget_queues()
+
+
+def _forget_queues() -> None:
+    for name in ("queues", "router"):
+        current_app.amqp.__dict__.pop(name, None)
