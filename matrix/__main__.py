@@ -16,7 +16,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "matrix.settings")
 django.setup()
 
-from . import collectors, page, runs  # noqa: E402  the table holds tasks, which need Django
+from . import again, collectors, page, runs  # noqa: E402  the table holds tasks, which need Django
 from .mode import POOLS  # noqa: E402
 from .modes import TABLE  # noqa: E402
 
@@ -37,6 +37,11 @@ def main(arguments: list[str]) -> int:
                 sys.stderr.write(f"{name} on {pool}: {time.monotonic() - begun:.0f} s\n")
                 if chosen.write:
                     runs.store(chosen.findings, findings)
+            if chosen.again:
+                count = again.play_again(theatre, pool, modes, findings)
+                sys.stderr.write(f"{count} modes on {pool} played again\n")
+                if chosen.write:
+                    runs.store(chosen.findings, findings)
     print(page.report(findings))
     if chosen.write:
         page.write(findings)
@@ -52,6 +57,9 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=4, help="groups of modes that play at once (4)")
     parser.add_argument("--keep", type=Path, help="keep logs and databases in this directory")
     parser.add_argument("--findings", type=Path, default=FINDINGS, help="the JSON file that keeps what runs have found")
+    parser.add_argument(
+        "--no-again", dest="again", action="store_false", help="do not play what differs from bare Celery again"
+    )
     parser.add_argument("--write", action="store_true", help="put the tables into docs/coverage.md")
     return parser.parse_args(arguments)
 

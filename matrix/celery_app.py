@@ -1,6 +1,6 @@
 """The Celery app of the matrix's host. Its defaults are Celery's own; a mode's `config` comes on top.
 
-Environment: BROKER_URL, MATRIX_COLLECTOR, MATRIX_WITNESS, MATRIX_CONF (the config as JSON).
+Environment: MATRIX_BROKER_URL, MATRIX_COLLECTOR, MATRIX_WITNESS, MATRIX_CONF (the config as JSON).
 """
 
 from __future__ import annotations

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from . import collectors
-from .behaviour import Behaviour
+from .again import differences
 from .grading import Mark
 from .mode import POOLS
 from .modes import TABLE
 from .runs import CALLER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from .collectors import Collector
     from .mode import Mode
@@ -127,7 +127,8 @@ def _promises(findings: dict[str, Any]) -> str:
     lines = [
         f"- Deaths with more than one occurrence, or rows though nothing failed: {len(faults)}",
         *(f"    - {line}" for line in faults),
-        f"- Modes in which the worker behaves otherwise than without the app: {len(interference)}",
+        f"- Modes in which the worker behaves otherwise than without the app: {len(interference)}"
+        f" (of {sum(1 for _ in _compared(findings))} compared; {_looked_at_twice(findings)})",
         *(f"    - {line}" for line in interference),
     ]
     return "\n".join(lines)
@@ -144,19 +145,28 @@ def _faults(findings: dict[str, Any]) -> list[str]:
 
 
 def _interference(findings: dict[str, Any]) -> list[str]:
-    ours, bare = findings.get(collectors.OURS.name, {}), findings.get(collectors.BARE.name, {})
     lines = []
+    for mode, pool, entry, without in _compared(findings):
+        found = differences(mode, entry, without)
+        lines += [f"{mode.id} on {pool}: {' | '.join(found)}"] if found else []
+    return lines
+
+
+def _compared(findings: dict[str, Any]) -> Iterator[tuple[Mode, str, dict[str, Any], dict[str, Any]]]:
+    """Yield what was played with the app and without."""
+    ours, bare = findings.get(collectors.OURS.name, {}), findings.get(collectors.BARE.name, {})
     for pool, found in ours.items():
         for mode_id, entry in ((mode_id, entry) for mode_id, entry in found.items() if mode_id in TABLE):
             without = bare.get(pool, {}).get(mode_id)
             if without and Mark.NOT_PLAYED not in {entry["mark"], without["mark"]}:
-                differences = _differences(TABLE[mode_id], entry, without)
-                lines += [f"{mode_id} on {pool}: {'; '.join(differences)}"] if differences else []
-    return lines
+                yield TABLE[mode_id], pool, entry, without
 
 
-def _differences(mode: Mode, entry: dict[str, Any], without: dict[str, Any]) -> list[str]:
-    return Behaviour(**entry["behaviour"]).differences(Behaviour(**without["behaviour"]), but=mode.varies)
+def _looked_at_twice(findings: dict[str, Any]) -> str:
+    """Say how many modes were played again, since the two sides differed, and in how many bare Celery itself varies."""
+    again = [(mode, without) for mode, _, entry, without in _compared(findings) if entry.get("again")]
+    vary = [mode for mode, bare in again if len({str(one) for one in (bare["behaviour"], *bare["again"])}) > 1]
+    return f"{len(again)} played again alone, several times on both sides; bare Celery itself varied in {len(vary)}"
 
 
 def _reasons(findings: dict[str, Any]) -> str:
