@@ -94,35 +94,6 @@ def test_a_record_is_acknowledged_after_the_commit_only(spool: Spool) -> None:
     assert (spool.depth(), OperationalIssue.objects.get().occurrence_count) == (0, 1)
 
 
-def test_what_went_past_a_locked_spool_is_stored(spool: Spool) -> None:
-    """Beside what is in it, though a stopped process keeps it locked; replays change nothing."""
-    stopped = spools.stopped_holding_the_write_lock(spool.directory)
-    fill(spool, an_event(), an_event())
-    assert spool.depth() == 3
-
-    with pytest.raises(SpoolError, match="locked"):
-        drain(spool)
-    assert (Occurrence.objects.count(), spool.depth()) == (2, 1)
-    spools.kill(stopped)
-
-    drain(spool)
-    assert (Occurrence.objects.count(), spool.is_empty()) == (2, True)
-
-
-def test_an_overflow_is_removed_after_the_commit_only(spool: Spool) -> None:
-    """A drain that was killed in between finds it again, and knows its records."""
-    spool.overflow.append(encode(an_event()))
-    content = spool.overflow.path.read_bytes()
-    drain(spool)
-    assert Occurrence.objects.count() == 1
-
-    spool.overflow.path.write_bytes(content)
-    assert not spool.is_empty()
-    drain(spool)
-
-    assert (Occurrence.objects.count(), spool.is_empty()) == (1, True)
-
-
 def test_what_is_unreadable_is_put_into_quarantine(spool: Spool) -> None:
     """Junk, an empty body, a record of something else: the sound ones beside them are stored."""
     fill(spool, an_event())
