@@ -113,6 +113,12 @@ class Spool:
             return False
         return True
 
+    def prepare(self) -> None:
+        """Open the file ahead, for a task may give up its user or its root directory. Never raises."""
+        with suppress(Exception), self._lock:
+            self._refusal()
+            self._open()
+
     def _write(self, frame: bytes) -> None:
         for _attempt in range(MAX_REOPENINGS):
             fd = self._open()
@@ -177,7 +183,8 @@ class Spool:
         try:
             status = os.stat(self._name)
         except OSError:
-            return False
+            # Out of reach for a process that became another user or has another root; else it is really gone.
+            return not os.path.isdir(self.directory) and os.fstat(self._fd).st_nlink > 0
         return status.st_ino == self._owner[2] and status.st_dev == self._owner[1]
 
     def _close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
 import subprocess
 import tempfile
@@ -310,6 +311,34 @@ def test_a_path_that_can_be_no_directory_raises_nothing(tmp_path: Path, name: st
     (tmp_path / "file").write_text("")
 
     assert not put(Spool(tmp_path / (name or "file")), "one")
+
+
+@needs_root
+@pytest.mark.parametrize("step", ["os.setgid(65534); os.setuid(65534)", "os.chroot(sys.argv[2])"])
+def test_a_process_that_gives_up_its_place_keeps_what_it_has_open(directory: Path, tmp_path: Path, step: str) -> None:
+    """A task may become another user or change its root: the file was opened before it began."""
+    code = f"""
+    spool.prepare()
+    {step}
+    assert put("one")
+    assert put("two")
+    """
+    (tmp_path / "root").mkdir()
+
+    finish(start(code, directory, tmp_path / "root"))
+
+    assert waiting(Spool(directory)) == ["one", "two"]
+
+
+def test_a_file_opened_ahead_and_removed_is_made_anew(directory: Path) -> None:
+    """It is only trusted where its place can't be looked at."""
+    spool = Spool(directory)
+    spool.prepare()
+    shutil.rmtree(directory)
+
+    assert put(spool, "one")
+
+    assert waiting(spool) == ["one"]
 
 
 @needs_root
