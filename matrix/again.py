@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .behaviour import Behaviour
 from .collectors import BARE, OURS
+from .grading import Mark
+from .modes import TABLE
 from .playing import Group
 from .runs import Theatre, play_group
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .mode import Mode
 
 PLAYS: Final = 4
@@ -33,6 +37,24 @@ def differences(mode: Mode, ours: dict[str, Any], bare: dict[str, Any]) -> list[
         if all(each):
             found.append("; ".join(min(each, key=len)))
     return list(dict.fromkeys(found))
+
+
+def compared(findings: dict[str, Any]) -> Iterator[tuple[Mode, str, dict[str, Any], dict[str, Any]]]:
+    """Yield what was played with the app and without: mode, pool, and what was found of either."""
+    ours, bare = findings.get(OURS.name, {}), findings.get(BARE.name, {})
+    for pool, found in ours.items():
+        for mode_id, entry in ((mode_id, entry) for mode_id, entry in found.items() if mode_id in TABLE):
+            without = bare.get(pool, {}).get(mode_id)
+            if without and Mark.NOT_PLAYED not in {entry["mark"], without["mark"]}:
+                yield TABLE[mode_id], pool, entry, without
+
+
+def differing(findings: dict[str, Any]) -> Iterator[tuple[Mode, str, list[str]]]:
+    """Yield the modes in which a worker behaves otherwise than without the app, on which pool, and how."""
+    for mode, pool, entry, without in compared(findings):
+        found = differences(mode, entry, without)
+        if found:
+            yield mode, pool, found
 
 
 def play_again(stage: Theatre, pool: str, modes: list[Mode], findings: dict[str, Any]) -> int:
