@@ -16,7 +16,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "matrix.settings")
 django.setup()
 
-from . import collectors, page, runs  # noqa: E402  the table holds tasks, which need Django
+from . import again, collectors, elsewhere, page, runs  # noqa: E402  the table holds tasks, which need Django
 from .mode import POOLS  # noqa: E402
 from .modes import TABLE  # noqa: E402
 
@@ -27,7 +27,8 @@ def main(arguments: list[str]) -> int:
     """Play, print, and write when asked to; returns 1 when the app has a fault that is not allowed at all."""
     chosen = _parsed(arguments)
     modes = [mode for mode in TABLE.values() if not chosen.modes or mode.id in chosen.modes]
-    findings = runs.load(chosen.findings) if chosen.write else {}
+    file = chosen.findings or (FINDINGS if chosen.write and not chosen.elsewhere else None)
+    findings = runs.load(file) if file else {}
     with runs.theatre(jobs=chosen.jobs, keep=chosen.keep) as theatre:
         for pool in chosen.pools:
             for name in chosen.collectors:
@@ -35,10 +36,18 @@ def main(arguments: list[str]) -> int:
                 outcomes = runs.run(theatre, collectors.BY_NAME[name], pool, modes)
                 findings.setdefault(name, {}).setdefault(pool, {}).update(runs.as_json(outcomes))
                 sys.stderr.write(f"{name} on {pool}: {time.monotonic() - begun:.0f} s\n")
-                if chosen.write:
-                    runs.store(chosen.findings, findings)
+                if file:
+                    runs.store(file, findings)
+            if chosen.again:
+                count = again.play_again(theatre, pool, modes, findings)
+                sys.stderr.write(f"{count} modes on {pool} played again\n")
+                if file:
+                    runs.store(file, findings)
     print(page.report(findings))
-    if chosen.write:
+    if chosen.write and chosen.elsewhere:
+        elsewhere.add(chosen.elsewhere, findings)
+        page.write(runs.load(FINDINGS))
+    elif chosen.write:
         page.write(findings)
     return int(bool(page.unforgivable(findings)))
 
@@ -51,7 +60,15 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--modes", nargs="+", choices=list(TABLE), metavar="ID", help="by id; all when not given")
     parser.add_argument("--jobs", type=int, default=4, help="groups of modes that play at once (4)")
     parser.add_argument("--keep", type=Path, help="keep logs and databases in this directory")
-    parser.add_argument("--findings", type=Path, default=FINDINGS, help="the JSON file that keeps what runs have found")
+    parser.add_argument(
+        "--findings", type=Path, help=f"the JSON file that keeps what runs find (--write: {FINDINGS.name})"
+    )
+    parser.add_argument(
+        "--no-again", dest="again", action="store_false", help="do not play what differs from bare Celery again"
+    )
+    parser.add_argument(
+        "--elsewhere", metavar="WHERE", help='with --write: as a line of its own, such as "Celery 5.5.3"'
+    )
     parser.add_argument("--write", action="store_true", help="put the tables into docs/coverage.md")
     return parser.parse_args(arguments)
 

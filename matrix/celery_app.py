@@ -1,6 +1,6 @@
 """The Celery app of the matrix's host. Its defaults are Celery's own; a mode's `config` comes on top.
 
-Environment: BROKER_URL, MATRIX_COLLECTOR, MATRIX_WITNESS, MATRIX_CONF (the config as JSON).
+Environment: MATRIX_BROKER_URL, MATRIX_COLLECTOR, MATRIX_WITNESS, MATRIX_CONF (the config as JSON).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from . import witness
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "matrix.settings")
 
-BROKER = os.environ.get("BROKER_URL", "memory://")
+BROKER = os.environ.get("MATRIX_BROKER_URL", "memory://")
 IS_RESULTS = os.environ.get("MATRIX_COLLECTOR") == "results"
 """django-celery-results is the result backend; all others have Redis."""
 

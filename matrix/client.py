@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
+from typing import Final
 
 import django
 
 from . import witness
+
+UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def main(arguments: list[str]) -> None:
@@ -35,7 +39,8 @@ def main(arguments: list[str]) -> None:
 
 def _answer(run: object, token: str) -> str:
     try:
-        return f"returned {str(run(token)).replace(token, 'token')[:80]}" if callable(run) else "nothing to run"
+        answer = str(run(token)) if callable(run) else "nothing to run"
+        return f"returned {UUID.sub('an id', answer).replace(token, 'token')[:80]}"
     except BaseException as error:  # noqa: BLE001  that is what the caller got
         return f"raised {type(error).__name__}"
 

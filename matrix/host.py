@@ -78,7 +78,7 @@ class Host:
             "MATRIX_CONF": json.dumps(dict(mode.config), default=lambda _: {"is_object": True}),
             "MATRIX_SINK": self.dsn,
             "MATRIX_WITNESS": str(self.witness),
-            "BROKER_URL": self.broker_url,
+            "MATRIX_BROKER_URL": self.broker_url,
             "DATABASE_URL": f"sqlite:///{self.store.database}",
             "SPOOL_DIR": str(self.directory / "spool"),
             "PYTHONUNBUFFERED": "1",

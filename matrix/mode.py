@@ -69,6 +69,8 @@ class Mode:
     environment: Mapping[str, str] = field(default_factory=dict)
     restarts: int = 0
     """How often a worker that ended is started again."""
+    ends_on: tuple[str, ...] = ()
+    """Pools whose worker Celery ends because of it, which takes a while."""
     has_worker: bool = True
     """False: the worker is not expected to get ready."""
     leaves_messages: bool = False

@@ -9,8 +9,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from . import collectors
-from .behaviour import Behaviour
+from . import collectors, elsewhere
+from .again import compared, differing
 from .grading import Mark
 from .mode import POOLS
 from .modes import TABLE
@@ -61,7 +61,7 @@ def write(findings: dict[str, Any], *, page: Path = PAGE) -> None:
 
 def unforgivable(findings: dict[str, Any]) -> list[str]:
     """Return what no release may have: a death with two occurrences, a row though nothing failed, interference."""
-    return [*_faults(findings), *_interference(findings)]
+    return [*_faults(findings), *_otherwise(findings)]
 
 
 def _sections(findings: dict[str, Any]) -> dict[str, str]:
@@ -72,6 +72,7 @@ def _sections(findings: dict[str, Any]) -> dict[str, str]:
         "measured modes": _table(findings, [mode for mode in TABLE.values() if mode.is_listed]),
         "further modes": _table(findings, [mode for mode in TABLE.values() if not mode.is_listed]),
         "in part": _reasons(findings),
+        "elsewhere": _elsewhere(),
         "versions": _versions(),
     }
 
@@ -123,12 +124,13 @@ def _promises(findings: dict[str, Any]) -> str:
     """Return the two figures that have to be nought, with what is not."""
     if collectors.OURS.name not in findings:
         return ""
-    faults, interference = _faults(findings), _interference(findings)
+    faults, otherwise = _faults(findings), _otherwise(findings)
     lines = [
         f"- Deaths with more than one occurrence, or rows though nothing failed: {len(faults)}",
         *(f"    - {line}" for line in faults),
-        f"- Modes in which the worker behaves otherwise than without the app: {len(interference)}",
-        *(f"    - {line}" for line in interference),
+        f"- Modes in which the worker behaves otherwise than without the app: {len(otherwise)}"
+        f" (of {sum(1 for _ in compared(findings))} compared; {_looked_at_twice(findings)})",
+        *(f"    - {line}" for line in otherwise),
     ]
     return "\n".join(lines)
 
@@ -143,20 +145,15 @@ def _faults(findings: dict[str, Any]) -> list[str]:
     ]
 
 
-def _interference(findings: dict[str, Any]) -> list[str]:
-    ours, bare = findings.get(collectors.OURS.name, {}), findings.get(collectors.BARE.name, {})
-    lines = []
-    for pool, found in ours.items():
-        for mode_id, entry in ((mode_id, entry) for mode_id, entry in found.items() if mode_id in TABLE):
-            without = bare.get(pool, {}).get(mode_id)
-            if without and Mark.NOT_PLAYED not in {entry["mark"], without["mark"]}:
-                differences = _differences(TABLE[mode_id], entry, without)
-                lines += [f"{mode_id} on {pool}: {'; '.join(differences)}"] if differences else []
-    return lines
+def _otherwise(findings: dict[str, Any]) -> list[str]:
+    return [f"{mode.id} on {pool}: {' | '.join(found)}" for mode, pool, found in differing(findings)]
 
 
-def _differences(mode: Mode, entry: dict[str, Any], without: dict[str, Any]) -> list[str]:
-    return Behaviour(**entry["behaviour"]).differences(Behaviour(**without["behaviour"]), but=mode.varies)
+def _looked_at_twice(findings: dict[str, Any]) -> str:
+    """Say how many modes were played again, since the two sides differed, and in how many bare Celery itself varies."""
+    again = [(mode, without) for mode, _, entry, without in compared(findings) if entry.get("again")]
+    vary = [mode for mode, bare in again if len({str(one) for one in (bare["behaviour"], *bare["again"])}) > 1]
+    return f"{len(again)} played again alone, several times on both sides; bare Celery itself varied in {len(vary)}"
 
 
 def _reasons(findings: dict[str, Any]) -> str:
@@ -175,6 +172,17 @@ def _reasons(findings: dict[str, Any]) -> str:
         if mode_id in TABLE
     ]
     return _markdown(["mode", "on", "", "why"], rows) if rows else "Nothing: every mode was kept in full."
+
+
+def _elsewhere() -> str:
+    """Return what was played with other versions and brokers: a line for each pool of each."""
+    rows = [
+        [where, pool, one["full"], one["part"] or "0", one["none"] or "0", one["faults"], one["otherwise"] or "0"]
+        for where, pools in sorted(elsewhere.load().items())
+        for pool, one in pools.items()
+    ]
+    heads = ["with", "on", "Y", "~", "-", "faults", "behaves otherwise"]
+    return _markdown(heads, rows) if rows else "Nothing yet."
 
 
 def _versions() -> str:

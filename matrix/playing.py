@@ -17,7 +17,7 @@ from . import behaviour, records
 from .behaviour import Behaviour
 from .collectors import OURS
 from .grading import Evidence, Grade, Mark, grade
-from .host import STOP_SECONDS, Host, Worker
+from .host import READY_SECONDS, STOP_SECONDS, Host, Worker
 from .mode import Place
 from .stage import Stage
 
@@ -87,6 +87,8 @@ def _one(mode: Mode, group: Group, host: Host, worker: Worker) -> tuple[Evidence
     stage = Stage(mode=mode, pool=group.pool, host=host, worker=worker, is_alone=group.is_alone)
     (mode.play or _send)(stage)
     is_over = stage.settle()
+    if group.pool in mode.ends_on:
+        _wait(worker.process, mode.max_seconds, lambda: False)
     codes = []
     for _ in range(mode.restarts if worker.exit_code() is not None else 0):
         codes.append(worker.exit_code())
@@ -161,9 +163,8 @@ def _under_beat(group: Group, host: Host) -> Played:
     process = host.launch(
         mode, "celery", "-A", "matrix.celery_app", "beat", "--loglevel", "INFO", "--schedule", schedule
     )
-    deadline = time.monotonic() + mode.max_seconds
-    while process.poll() is None and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
+    _wait(process, READY_SECONDS, lambda: any(note.signal == "beat_init" for note in host.notes()))
+    _wait(process, mode.max_seconds, lambda: False)
     process.terminate()
     try:
         code = process.wait(STOP_SECONDS)
@@ -181,6 +182,13 @@ def _under_beat(group: Group, host: Host) -> Played:
         is_ours=host.collector is OURS,
     )
     return [(evidence, Behaviour(exit_code=str(code), states="", left=0, signals=""))]
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float, probe: Callable[[], bool]) -> None:
+    """Wait until something is the case or the process has ended, for so long at the most."""
+    deadline = time.monotonic() + seconds
+    while process.poll() is None and not probe() and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
 
 
 def _until_graded(host: Host, played: Played, *, patience_seconds: float) -> list[Grade]:

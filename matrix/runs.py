@@ -94,7 +94,7 @@ def run(stage: Theatre, collector: Collector, pool: str, modes: Iterable[Mode]) 
     lacking = {mode.id: mode.lacks() for mode in chosen if mode.lacks and mode.lacks()}
     groups = list(_groups([mode for mode in chosen if mode.id not in lacking], pool))
     with ThreadPoolExecutor(stage.jobs) as executor:
-        found = executor.map(lambda group: _play(stage, collector, group), groups)
+        found = executor.map(lambda group: play_group(stage, collector, group), groups)
         outcomes = {outcome.mode.id: outcome for part in found for outcome in part}
     for mode in chosen:
         if mode.id in lacking:
@@ -124,7 +124,8 @@ def _is_slow(mode: Mode, pool: str) -> tuple[bool, bool]:
     return any(death.needs_arguments for death in deaths), any(not death.shows for death in deaths)
 
 
-def _play(stage: Theatre, collector: Collector, group: Group) -> list[Outcome]:
+def play_group(stage: Theatre, collector: Collector, group: Group) -> list[Outcome]:
+    """Play modes that share a process, on a host of their own."""
     begun = time.monotonic()
     title = f"{group.pool}-{group.modes[0].id}-{len(group.modes)}"
     try:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from tests.processes import ROOT, send
+from tests.processes import ROOT, children_of, send, until
 
 if TYPE_CHECKING:
     from tests.workers import Host
@@ -29,18 +29,27 @@ while True:
 class Worker:
     """A process that forked a drainer."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, before: str = "") -> None:
         self.host = host
-        command = [sys.executable, "-c", WORKER]
+        command = [sys.executable, "-c", before + WORKER]
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=host.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         assert self.process.stdout is not None
-        self.drainer = int(self.process.stdout.readline())
+        self.keeper = int(self.process.stdout.readline())
+        self.drainer = self.drainers()[0] if not before else self.keeper
+
+    def drainers(self, *, but: int = 0) -> list[int]:
+        """Return the keeper's drainer once it is there; `but` one that was killed."""
+        return until(lambda: [pid for pid in children_of(self.keeper) if pid != but], why="there is a drainer")
 
     def end(self) -> None:
-        """Kill whatever is left of both."""
-        for pid in (self.drainer, self.process.pid):
+        """Kill whatever is left of it."""
+        for pid in (self.process.pid, *self.family()):
             send(pid, signal.SIGCONT)
             send(pid, signal.SIGKILL)
         self.process.communicate()
+
+    def family(self) -> list[int]:
+        """Return its keeper and drainer, also those that came later."""
+        return [pid for pid in self.host.processes() if pid != self.process.pid]

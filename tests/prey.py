@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from tests import workers
-from tests.processes import children_of, send, until
+from tests.processes import send, until
 
 if TYPE_CHECKING:
     import random
@@ -34,8 +34,6 @@ class Prey:
     host: workers.Host
     chance: random.Random
     worker: workers.Worker = field(init=False)
-    has_drainer: bool = field(init=False)
-    """A worker has one from its start; it gets no other."""
     numbers: Iterator[int] = field(default_factory=itertools.count)
     killed: Counter[str] = field(default_factory=Counter)
 
@@ -51,7 +49,6 @@ class Prey:
     def start_worker(self) -> None:
         """Start a worker, beside what is left of the one before."""
         self.worker = workers.start(self.host, name=f"worker{next(self.numbers)}")
-        self.has_drainer = True
 
     def give_work(self) -> None:
         """Send tasks, and return once one of them fails."""
@@ -62,19 +59,19 @@ class Prey:
         until(lambda: len(self.noted()) > before, why="a task fails", timeout_seconds=PATIENCE_SECONDS)
 
     def kill(self, victim: str) -> None:
-        """Kill one process at a random moment of its work. Where no drainer is left, the worker that lacks it dies."""
-        if victim == "drainer" and self.has_drainer:
-            until(self.host.drainer, why="a drainer serves", timeout_seconds=PATIENCE_SECONDS)
+        """Kill one process at a random moment of its work."""
+        find = {"drainer": self.host.drainer, "keeper": self.host.keeper}.get(victim)
+        if find:
+            until(find, why=f"a {victim} serves", timeout_seconds=PATIENCE_SECONDS)
         self.give_work()
         time.sleep(self.chance.uniform(0, MAX_DELAY_SECONDS))  # nothing is waited for: it spreads the kills
 
         if victim == "child":
             pid = self.chance.choice(until(self.worker.children, why="the pool has a process"))
-        elif victim == "drainer" and (drainer := self.host.drainer()):
-            pid = drainer
-            self.has_drainer = pid not in children_of(self.worker.pid)  # else one that outlived its worker
+        elif find:
+            pid = until(find, why=f"a {victim} serves", timeout_seconds=PATIENCE_SECONDS)
         else:
-            victim, pid = "main", self.worker.pid
+            pid = self.worker.pid
         send(pid, signal.SIGKILL)
         self.killed[victim] += 1
         if victim == "main":

@@ -52,6 +52,12 @@ def children_of(pid: int) -> list[int]:
     return [child for _started, child in sorted(found)]
 
 
+def parent_of(pid: int) -> int:
+    """Return the parent of a process; 0 when it is gone."""
+    state = _stat_of(pid)
+    return int(state[1]) if state else 0
+
+
 def descendants_of(pid: int) -> Iterator[int]:
     """Yield every running descendant of a process, parents before their children."""
     for child in children_of(pid):

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from celery import Celery
 
-from tests.processes import ROOT, children_of, descendants_of, end, open_files_of, processes_with, send, until
+from tests.processes import (
+    ROOT,
+    children_of,
+    descendants_of,
+    end,
+    open_files_of,
+    parent_of,
+    processes_with,
+    send,
+    until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -90,6 +100,11 @@ class Host:
                 return pid
         return None
 
+    def keeper(self) -> int | None:
+        """Return the process of this host that keeps the drainer."""
+        drainer, family = self.drainer(), self.processes()
+        return next((pid for pid in family if drainer and pid == parent_of(drainer)), None)
+
     def client(self) -> Celery:
         """Return an app that sends and asks, and is nobody's current app."""
         return Celery("client", broker=self.broker_url, backend=self.result_backend or None, set_as_current=False)
@@ -102,6 +117,12 @@ class Worker:
     host: Host
     process: subprocess.Popen[bytes]
     log: Path
+    keeper: int = field(init=False)
+    """The process that keeps its drainer: the first that it forked."""
+
+    def __post_init__(self) -> None:
+        """Name the keeper; 0 where the worker ended before it had one."""
+        self.keeper = next(iter(children_of(self.pid)), 0)
 
     @property
     def pid(self) -> int:
@@ -113,14 +134,13 @@ class Worker:
         return self.log.read_text(errors="replace")
 
     def children(self) -> list[int]:
-        """Return its pool's processes, oldest first; the drainer is none of them."""
-        drainer = self.drainer()
-        return [pid for pid in children_of(self.pid) if pid != drainer]
+        """Return its pool's processes, oldest first; the keeper of its drainer is none of them."""
+        return [pid for pid in children_of(self.pid) if pid != self.keeper]
 
     def drainer(self) -> int | None:
         """Return the process that holds the drain lock of this host's spool, if it is this worker's."""
         found = self.host.drainer()
-        return found if found in children_of(self.pid) else None
+        return found if found in set(descendants_of(self.pid)) else None
 
     def stop(self, *, timeout_seconds: float = 15) -> int:
         """Warm shutdown by SIGTERM: running tasks end first. Returns the exit code."""
@@ -176,14 +196,14 @@ def start(
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
         )
-    worker = Worker(host=host, process=process, log=log)
     try:
         until(
             lambda: process.poll() is not None or _is_ready(log, offset), why="the worker is ready", timeout_seconds=40
         )
     except AssertionError as error:
         end(process)
-        raise AssertionError(f"{error}\n{worker.log_text()}") from None
+        raise AssertionError(f"{error}\n{log.read_text(errors='replace')}") from None
+    worker = Worker(host=host, process=process, log=log)
     if process.poll() is not None:
         raise AssertionError(f"the worker ended with {process.returncode}:\n{worker.log_text()}")
     return worker

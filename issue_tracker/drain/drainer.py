@@ -1,7 +1,8 @@
 """The drainer: the one process of a worker node that empties the spool while the worker works. Right of the seam.
 
 Forked when the worker is set up, before its pool and its threads, whatever the pool. It outlives a kill of the worker
-long enough to drain what is left and to report the tasks that were running. While the database is away it waits 1 s to
+long enough to drain what is left and to report the tasks that were running. Killed itself, it is forked again by its
+keeper. While the database is away it waits 1 s to
 30 s between tries, for ever.
 """
 
@@ -34,6 +35,7 @@ from issue_tracker.turns import LOCK_SECONDS
 
 from . import inline
 from .batches import OutageError, drain_batch, drain_lock, drain_reserve, inode_of, lock_path, takes_rows
+from .keeper import Employer, Keeper, become
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -73,7 +75,9 @@ class Drainer:
     """One drainer's life: look, drain, sweep, rest; and an end that leaves nothing behind."""
 
     spool: Spool
-    parent_pid: int
+    employer: Employer
+    keeper_pid: int = 0
+    """0: it has none."""
     ends_at: float = math.inf
     """When it ends at the latest, by the monotonic clock; finite once it was told to end or its worker is gone."""
     is_orphan: bool = False
@@ -84,24 +88,35 @@ class Drainer:
     sender: Sender = field(default_factory=Sender)
 
     def run(self) -> None:
-        """Drain until told to end, or until the worker is gone and nothing is left to do.
+        """Drain until told to end, until the worker is gone and nothing is left to do, or until the keeper is gone.
 
         Where another drainer serves this spool already, wait for its end.
         """
-        while not self._is_ending():
-            try:
-                with drain_lock(self.spool) as is_ours:
-                    if is_ours:
-                        self._serve()
-                        continue
-            except OSError as error:
-                complain(f"nothing is drained for now: {error}")
-            self._rest(SWEEP_SECONDS)
+        while True:
+            has_served = self._serve_if_free()
+            if self._is_ending() or self.is_bereft():
+                return
+            if not has_served:
+                self._rest(SWEEP_SECONDS)
 
     def end(self, _signum: int = 0, _frame: FrameType | None = None) -> None:
         """Drain what is left, for LAST_DRAIN_SECONDS at most, then end, be it in the middle of a query that hangs."""
         self.ends_at = min(self.ends_at, time.monotonic() + LAST_DRAIN_SECONDS)
         signal.setitimer(signal.ITIMER_REAL, LAST_DRAIN_SECONDS + POLL_SECONDS)
+
+    def _serve_if_free(self) -> bool:
+        try:
+            with drain_lock(self.spool) as is_ours:
+                if is_ours:
+                    self._serve()
+                return is_ours
+        except OSError as error:
+            complain(f"nothing is drained for now: {error}")
+            return False
+
+    def is_bereft(self) -> bool:
+        """Tell whether the keeper was killed while the worker lives: then this process takes its place."""
+        return bool(self.keeper_pid) and os.getppid() != self.keeper_pid and not self._is_ending()
 
     def _serve(self) -> None:
         """Drain until the end, or until the spool's directory was removed,
@@ -109,7 +124,7 @@ class Drainer:
         """
         drained: tuple[int, ...] | None = None
         lock = inode_of(lock_path(self.spool))
-        while inode_of(lock_path(self.spool)) == lock:
+        while inode_of(lock_path(self.spool)) == lock and not self.is_bereft():
             self._look_for_vanished()
             is_told = self._is_told()  # before the drain, so that what a run records as its last is drained
             stamp = self.spool.stamp()
@@ -123,10 +138,12 @@ class Drainer:
             self._rest(GATHER_SECONDS if is_new and drained else POLL_SECONDS)
 
     def _drain(self) -> bool:
-        """Drain until the spool is empty; returns False, after a pause, when that can't be done now."""
+        """Drain until the spool is empty; returns False when that can't be done now."""
         try:
             while (done := drain_batch(self.spool)).records > done.deferred:
                 self.last_drain_at = time.monotonic()
+                if self.is_bereft():
+                    return False
             drain_reserve(self.spool)
         except Exception as error:  # noqa: BLE001  a drainer that died would leave its worker without one
             connections.close_all()
@@ -161,11 +178,11 @@ class Drainer:
                     return
 
     def _rest(self, seconds: float) -> None:
-        """Sleep in short steps, so that an end is noticed within one."""
+        """Sleep in short steps, so that the end of the worker or the keeper is noticed within one."""
         until = time.monotonic() + seconds
         while True:
             time.sleep(POLL_SECONDS)
-            if time.monotonic() >= until - POLL_SECONDS / 2 or self._is_ending():
+            if time.monotonic() >= until - POLL_SECONDS / 2 or self._is_ending() or self.is_bereft():
                 return
 
     def _look_for_vanished(self) -> None:
@@ -177,7 +194,7 @@ class Drainer:
             self.next_sweep_at = time.monotonic() + SWEEP_SECONDS
 
     def _is_ending(self) -> bool:
-        if not self.is_orphan and os.getppid() != self.parent_pid:
+        if not self.is_orphan and self.employer.is_gone():
             self.is_orphan = True
             self.ends_at = min(self.ends_at, time.monotonic() + ORPHAN_SECONDS)
             self.next_sweep_at = 0.0
@@ -214,7 +231,7 @@ def _on_celeryd_init(*, instance: Any, **_kwargs: Any) -> None:
 
 @harmless
 def fork_drainer() -> int:
-    """Fork the drainer of this worker; returns its process id in the worker.
+    """Fork the keeper of this worker, which forks the drainer; returns the keeper's process id in the worker.
 
     What this process tree records is left to it.
     """
@@ -226,20 +243,21 @@ def fork_drainer() -> int:
     # without this (measured). CPython's own advice for programs that fork.
     gc.collect()
     gc.freeze()
-    parent_pid = os.getpid()
+    employer = Employer(pid=os.getpid())
     pid = os.fork()
     inline.leave_to_drainer()  # only now: without a fork there is nobody to leave it to
     if pid:
         return pid
     try:
-        _become_drainer(spool, parent_pid)
+        forget_connections()
+        _serve_worker(spool, employer)
     finally:
         os._exit(0)
 
 
 @harmless
 def stop_drainer(pid: int, parent_pid: int) -> None:
-    """Tell a drainer to end and wait for it for STOP_WAIT_SECONDS; it drains what is left by itself."""
+    """Tell a keeper and its drainer to end, and wait STOP_WAIT_SECONDS; they drain what is left by themselves."""
     if os.getpid() != parent_pid:
         return  # a process that the worker forked ends: not the worker
     os.kill(pid, signal.SIGTERM)
@@ -248,16 +266,22 @@ def stop_drainer(pid: int, parent_pid: int) -> None:
         time.sleep(0.005)
 
 
-def _become_drainer(spool: Spool, parent_pid: int) -> None:
-    drainer = Drainer(spool=spool, parent_pid=parent_pid)
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.signal(signal.SIGTERM, drainer.end)
-    signal.pthread_sigmask(signal.SIG_SETMASK, set())
-    forget_connections()
-    connection_created.connect(_bound_waits, weak=False)
-    drainer.run()
+def _serve_worker(spool: Spool, employer: Employer) -> None:
+    """Keep a drainer, or be the one where a keeper could not know of the worker's end."""
+
+    def drain(keeper_pid: int) -> None:
+        drainer = Drainer(spool=spool, employer=employer, keeper_pid=keeper_pid)
+        become(drainer.end)
+        connection_created.connect(_bound_waits, weak=False, dispatch_uid="issue_tracker.drainer")
+        drainer.run()
+        if drainer.is_bereft():
+            connections.close_all()
+            Keeper(employer=employer, drain=drain).run()
+
+    if employer.watch():
+        Keeper(employer=employer, drain=drain).run()
+    else:
+        drain(0)
 
 
 def _bound_waits(*, connection: Any, **_kwargs: object) -> None:

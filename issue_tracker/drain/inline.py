@@ -2,7 +2,8 @@
 
 No thread and no process: a record is drained at the first safe point. A safe point is any moment at which the host's
 connection is in no `atomic` block (Django's TestCase does not count as one): at once, on commit, when a request ends,
-when issues are read, at exit. Whatever goes wrong stays in the spool and is tried again at a later one.
+when issues are read, at exit. Whatever goes wrong stays in the spool and is tried again at a later one. The first safe
+point of a process drains what killed ones left behind.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ class _State:
     __slots__ = ("is_busy", "is_pending", "not_before", "pause_seconds", "served_by_drainer")
 
     def __init__(self) -> None:
-        self.is_pending = False
+        # The first safe point looks for what others left: on a host without a worker, nobody else would ever drain what
+        # a killed web process had recorded. Where nothing is left, that costs a few `stat` calls.
+        self.is_pending = True
         self.is_busy = False
         self.served_by_drainer = False
         self.not_before = 0.0

@@ -66,6 +66,7 @@ _MARK: Final = "_issue_tracker_run"
 _runs: dict[tuple[str, int], _On] = {}
 _ended: deque[tuple[tuple[str, int], _On]] = deque()
 _slots: dict[spool.Spool, slots.Slots] = {}
+os.register_at_fork(after_in_child=_slots.clear)
 
 
 def slots_directory() -> Path:
@@ -178,8 +179,9 @@ def _token(task_id: str, attempt: int) -> str:
 def _my_slots() -> slots.Slots:
     current = spool.current()
     found = _slots.get(current)
-    if found is None:
+    if found is None:  # the first run of this process
         found = _slots[current] = slots.Slots(slots_directory())
+        current.prepare()
     return found
 
 
@@ -216,7 +218,10 @@ def _options(request: Any, delivery: dict[str, Any]) -> dict[str, Any]:
 
 
 def _name_of(task: Any) -> str:
+    """Return the task's name; where the instance has lost it, its class knows it still."""
     name = getattr(task, "name", "")
+    if not isinstance(name, str) or not name:
+        name = getattr(type(task), "name", "")
     return name if isinstance(name, str) else ""
 
 

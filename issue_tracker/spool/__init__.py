@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from .locks import ProcessLock, unlock
+from .places import current
 from .private_files import create_private_file, prepare_directory, problem_of
 from .reserve import Entry
 from .salvage import corrupt_files, put_away, readable_bodies
-from .store import Record, Spool, SpoolError, current
+from .store import Record, Spool, SpoolError
 
 __all__ = [
     "Entry",

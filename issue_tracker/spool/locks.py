@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 RETRY_SECONDS: Final = 0.002
 """Between two tries of a lock that another process holds. They hold it for microseconds."""
 
+SHARED_RETRY_SECONDS: Final = 0.0005
+"""Between two tries of the lock that each append takes."""
+
 
 class ProcessLock:
     """A lock between the threads of one process. A child forked meanwhile finds it free: its holder is not there."""
@@ -77,6 +80,40 @@ def lock_record(fd: int, *, within_seconds: float) -> None:
             if time.monotonic() >= deadline:
                 raise TimeoutError(f"another process has a lock for {within_seconds:g} s; is it stopped?") from None
         time.sleep(RETRY_SECONDS)
+
+
+def lock_shared(fd: int, *, within_seconds: float) -> None:
+    """Take the lock of an open file, shared with others that take it so.
+
+    Raises TimeoutError when another process, a stopped one perhaps, holds it alone for longer.
+    """
+    deadline = 0.0
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            now = time.monotonic()
+            deadline = deadline or now + within_seconds
+            if now >= deadline:
+                raise TimeoutError(
+                    f"another process has held a lock for {within_seconds:g} s; is it stopped?"
+                ) from None
+        time.sleep(SHARED_RETRY_SECONDS)
+
+
+def has_nobody(fd: int) -> bool:
+    """Take the exclusive lock of an open file, until it is closed; False when somebody is writing. Never waits."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def is_left_alone(path: Path, fd: int) -> bool:
+    """Tell whether an open file still has its name, and nobody writes to it, nor will until it is closed."""
+    return has_nobody(fd) and path.exists() and os.path.samestat(os.stat(path), os.fstat(fd))
 
 
 @contextmanager

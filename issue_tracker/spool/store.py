@@ -12,22 +12,19 @@ the exclusive lock, so no frame lands in a file that is gone.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from django.conf import settings
-
-from issue_tracker import conf
 from issue_tracker.complaints import complain
 
+from .beside import write_beside
 from .bounds import reason_to_refuse, size_and_time, waiting_bytes
 from .frames import HEAD_BYTES, Frame, Head, frame_of, frames_from, head_bytes, head_of, write_head
-from .locks import ProcessLock, directory_locked
+from .locks import ProcessLock, directory_locked, has_nobody, is_left_alone, lock_shared
 from .private_files import PrivateDirectoryError, create_private_file, prepare_directory
 from .quarantine import Quarantine
 from .refuge import Refuge
@@ -41,6 +38,8 @@ FILE_NAME: Final = "records"
 """The file that takes appends. Full ones that wait for the drain have the time they were made behind their name."""
 BUSY_SECONDS: Final = 0.5
 """How long an append waits for whoever takes files away, who needs microseconds unless he was stopped in them."""
+HELD_SECONDS: Final = 10.0
+"""How long nobody is waited for once an append has waited in vain."""
 CHECK_EVERY_APPENDS: Final = 64
 """The bounds on size and free disk are looked at once in so many appends of a process."""
 MAX_FILE_BYTES: Final = 16 * 1024 * 1024
@@ -89,13 +88,15 @@ class Spool:
         """Process, device and inode of the file that is open."""
         self._appends = 0
         self._is_full = ""
+        self._held_until = 0.0
+        """Until then the lock is not waited for, by the monotonic clock."""
 
     # ---- capture's side
 
     def append(self, body: bytes, *, key: str | Callable[[], str], stub: Callable[[], bytes]) -> bool:
         """Store one record; returns False when only the reserve could take it, as `stub()` or as a count under `key`.
 
-        Never raises. About 8 µs; at most BUSY_SECONDS.
+        Never raises. About 8 µs; at most BUSY_SECONDS, once in HELD_SECONDS.
         """
         try:
             with self._lock:
@@ -106,14 +107,22 @@ class Spool:
                 if self._refuge:
                     self._refuge.move_into(self.reserve)
         except Exception as error:  # noqa: BLE001  the capture path must not raise whatever the disk does
+            if isinstance(error, TimeoutError) and self._write_beside(body):
+                return True
             self._give_up(error, key=key, stub=stub)
             return False
         return True
 
+    def prepare(self) -> None:
+        """Open the file ahead, for a task may give up its user or its root directory. Never raises."""
+        with suppress(Exception), self._lock:
+            self._refusal()
+            self._open()
+
     def _write(self, frame: bytes) -> None:
         for _attempt in range(MAX_REOPENINGS):
             fd = self._open()
-            _lock_shared(fd)
+            lock_shared(fd, within_seconds=self._patience_seconds())
             try:
                 if self._is_same_file():
                     self._write_whole(fd, frame)
@@ -122,6 +131,19 @@ class Spool:
                 fcntl.flock(fd, fcntl.LOCK_UN)
             self._close()
         raise SpoolError(f"{self.path} is replaced again and again; does something else clean up there?")
+
+    def _patience_seconds(self) -> float:
+        return 0.0 if time.monotonic() < self._held_until else BUSY_SECONDS
+
+    def _write_beside(self, body: bytes) -> bool:
+        """Keep a record past a file whose lock somebody keeps; the next ones don't wait for him again."""
+        self._held_until = time.monotonic() + HELD_SECONDS
+        try:
+            write_beside(self.directory, FILE_NAME, frame_of(body))
+        except OSError:
+            return False
+        complain(f"a stopped process keeps {self.path} locked; records go beside it")
+        return True
 
     def _write_whole(self, fd: int, frame: bytes) -> None:
         written = os.write(fd, frame)
@@ -148,7 +170,7 @@ class Spool:
         flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         with suppress(FileNotFoundError):
             return os.open(self.path, flags)
-        with directory_locked(self.directory, within_seconds=BUSY_SECONDS):
+        with directory_locked(self.directory, within_seconds=self._patience_seconds()):
             if not self.path.exists():
                 new = self.directory / "new"
                 new.unlink(missing_ok=True)
@@ -161,7 +183,8 @@ class Spool:
         try:
             status = os.stat(self._name)
         except OSError:
-            return False
+            # Out of reach for a process that became another user or has another root; else it is really gone.
+            return not os.path.isdir(self.directory) and os.fstat(self._fd).st_nlink > 0
         return status.st_ino == self._owner[2] and status.st_dev == self._owner[1]
 
     def _close(self) -> None:
@@ -259,8 +282,8 @@ class Spool:
         return self._quarantine.count()
 
     def stamp(self) -> tuple[int, ...]:
-        """Return a value that changes whenever something was written; two `stat` calls, no lock."""
-        return tuple(part for path in (self.path, self.reserve.path) for part in size_and_time(path))
+        """Return a value that changes whenever something was written; three `stat` calls, no lock."""
+        return tuple(part for path in (self.path, self.reserve.path, self.directory) for part in size_and_time(path))
 
     def _files(self) -> list[Path]:
         """Return the files of records, the oldest first and the one that takes appends last."""
@@ -282,11 +305,11 @@ class Spool:
     def _mend(self, path: Path, fd: int, head: Head | None, place: int) -> None:
         """Set a file aside whose head is damaged; cut off what was torn behind `place`; remove one that has nothing."""
         if head is None:
-            if _is_left_alone(path, fd):
+            if is_left_alone(path, fd):
                 set_aside(path)
                 self.reserve.count("spool damaged", 1)
             return
-        if place < os.fstat(fd).st_size and _is_left_alone(path, fd) and next(frames_from(fd, place), None) is None:
+        if place < os.fstat(fd).st_size and is_left_alone(path, fd) and next(frames_from(fd, place), None) is None:
             # Nobody is writing: what is left of a frame belongs to a process that was killed in it.
             os.ftruncate(fd, place)
             self.reserve.count("torn by a kill", 1)
@@ -300,7 +323,7 @@ class Spool:
         if path != self.path:
             if is_drained:
                 path.unlink(missing_ok=True)
-        elif size > (KEPT_BYTES if is_drained else MAX_FILE_BYTES) and _is_left_alone(path, fd):
+        elif size > (KEPT_BYTES if is_drained else MAX_FILE_BYTES) and is_left_alone(path, fd):
             if os.fstat(fd).st_size == head.drained:
                 path.unlink(missing_ok=True)
             else:
@@ -333,90 +356,12 @@ def _opened(path: Path) -> Iterator[tuple[int, Head | None]]:
         os.close(fd)
 
 
-def _has_nobody(fd: int) -> bool:
-    """Take the exclusive lock of an open file, until it is closed; False when somebody is writing. Never waits."""
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _is_left_alone(path: Path, fd: int) -> bool:
-    """Tell whether an open file still has its name, and nobody writes to it, nor will until it is closed."""
-    return _has_nobody(fd) and path.exists() and os.path.samestat(os.stat(path), os.fstat(fd))
-
-
 def _text_of(key: str | Callable[[], str]) -> str:
     return key if isinstance(key, str) else key()
-
-
-def _lock_shared(fd: int) -> None:
-    deadline = 0.0
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            now = time.monotonic()
-            deadline = deadline or now + BUSY_SECONDS
-            if now > deadline:
-                raise SpoolError(f"another process has held the spool for {BUSY_SECONDS:g} s; is it stopped?") from None
-        time.sleep(0.0005)
 
 
 def _take_back(fd: int, written: int) -> None:
     """Take the beginning of a frame back that did not fit, unless somebody appended behind it."""
     place = os.lseek(fd, 0, os.SEEK_CUR)
-    if written > 0 and _has_nobody(fd) and os.fstat(fd).st_size == place >= HEAD_BYTES + written:
+    if written > 0 and has_nobody(fd) and os.fstat(fd).st_size == place >= HEAD_BYTES + written:
         os.ftruncate(fd, place - written)
-
-
-_spools: dict[tuple[Any, ...], Spool] = {}
-_latest: list[tuple[conf.Settings, dict[str, Any], tuple[Any, ...], Spool]] = []
-"""The last answer of `current`, and what it was made of. Asked for twice in every task."""
-
-
-def current() -> Spool:
-    """Return the spool of this project's database, as `ISSUE_TRACKER["DATABASE"]` names it. Touches no disk.
-
-    Its directory is derived from the project and the database's own name, which Django's test runner changes: so a test
-    run can't feed a production table. A database in memory belongs to one process, and so does its spool.
-    """
-    chosen = conf.current()
-    database = settings.DATABASES.get(chosen.database, {})
-    names = (database.get("NAME"), database.get("HOST"), database.get("PORT"))
-    if _latest:
-        latest = _latest[0]
-        if latest[0] is chosen and latest[1] is database and latest[2] == names:
-            return latest[3]
-    found = _spool_of(chosen, database)
-    _latest[:] = [(chosen, database, names, found)]
-    return found
-
-
-os.register_at_fork(after_in_child=_latest.clear)
-
-
-def _spool_of(chosen: conf.Settings, database: dict[str, Any]) -> Spool:
-    name, host, port = (str(database.get(part) or "") for part in ("NAME", "HOST", "PORT"))
-    is_in_memory = "sqlite" in str(database.get("ENGINE", "")) and (name == ":memory:" or "mode=memory" in name)
-    key = (chosen.spool_dir, name, host, port, os.getpid() if is_in_memory else 0)
-    bounds = (chosen.spool_sync, chosen.spool_max_bytes)
-    found = _spools.get((*key, *bounds))
-    if found is None:
-        found = _spools[*key, *bounds] = Spool(
-            conf.spool_root() / _directory_name(key, database),
-            sync=chosen.spool_sync,
-            max_bytes=chosen.spool_max_bytes,
-        )
-    return found
-
-
-def _directory_name(key: tuple[Any, ...], database: dict[str, Any]) -> str:
-    engine = str(database.get("ENGINE", ""))
-    name = os.path.abspath(key[1]) if "sqlite" in engine and not key[4] else key[1]
-    project = str(getattr(settings, "ROOT_URLCONF", ""))
-    digest = hashlib.sha256("\x1f".join(map(str, (project, engine, name, *key[2:]))).encode()).hexdigest()[:12]
-    readable = "".join(c if c.isalnum() else "-" for c in os.path.basename(name))[-40:].strip("-")
-    return f"{readable or 'spool'}-{digest}"

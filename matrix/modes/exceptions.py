@@ -157,7 +157,14 @@ def recursion(token: str) -> None:
     recursion.run(token)  # type: ignore[attr-defined]
 
 
-@mode("28", "MemoryError raised", failed("MemoryError", shows="in memory"), alone=(*PREFORK, *SOLO), is_listed=True)
+@mode(
+    "28",
+    "MemoryError raised",
+    failed("MemoryError", shows="in memory"),
+    alone=(*PREFORK, *SOLO),
+    ends_on=(*PREFORK, *SOLO),
+    is_listed=True,
+)
 def memory(token: str) -> None:
     raise MemoryError(token)
 

@@ -59,7 +59,7 @@ def unserialisable(token: str) -> object:
 
 @client("26c", "delay() with arguments that do not fit, in a view", failed("TypeError", task=PLAIN), is_listed=True)
 def wrong_signature(token: str) -> object:
-    return through_view(lambda: plain.delay())
+    return through_view(lambda: plain.delay(token, unknown=5))
 
 
 @client("26e", "delay() to a queue that does not exist", failed("QueueNotFound", task=PLAIN))
@@ -95,9 +95,14 @@ def works(token: str) -> object:
 def _setting(**settings: object) -> Iterator[None]:
     before = {key: current_app.conf[key] for key in settings}
     current_app.conf.update(settings)
-    current_app.amqp.__dict__.pop("queues", None)
+    _forget_queues()
     try:
         yield
     finally:
         current_app.conf.update(before)
-        current_app.amqp.__dict__.pop("queues", None)
+        _forget_queues()
+
+
+def _forget_queues() -> None:
+    for name in ("queues", "router"):
+        current_app.amqp.__dict__.pop(name, None)

@@ -108,7 +108,7 @@ def locked(token: str) -> None:
 
 @mode("20j", "a connection pool is exhausted", failed("MaxConnectionsError", "ConnectionError", shows="in exhausted"))
 def exhausted(token: str) -> None:
-    pool = redis.ConnectionPool.from_url(os.environ["BROKER_URL"], max_connections=1)
+    pool = redis.ConnectionPool.from_url(os.environ["MATRIX_BROKER_URL"], max_connections=1)
     with redis.Redis(connection_pool=pool).pubsub() as listener:
         listener.subscribe(token)
         redis.Redis(connection_pool=pool).ping()

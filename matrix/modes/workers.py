@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from matrix.expectations import failed, vanished
-from matrix.mode import FRESH, ONE_PROCESS, POOLS, PREFORK, mode, scene
+from matrix.mode import FRESH, ONE_PROCESS, POOLS, PREFORK, SOLO, mode, scene
 
 from .exits import wait
 
@@ -84,7 +84,13 @@ def out_of_memory(token: str) -> None:
         hoard.append(bytearray(1 << 20))
 
 
-@mode("23d", "out of address space", failed("MemoryError", shows="in out_of_space"), alone=POOLS)
+@mode(
+    "23d",
+    "out of address space",
+    failed("MemoryError", shows="in out_of_space"),
+    alone=POOLS,
+    ends_on=(*PREFORK, *SOLO),
+)
 def out_of_space(token: str) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (2 << 30, resource.RLIM_INFINITY))
     bytearray(3 << 30)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from matrix import runs
+from matrix.again import differences
 from matrix.behaviour import Behaviour
 from matrix.collectors import BARE, OURS
 from matrix.expectations import NOTHING, failed, told, vanished
@@ -150,3 +151,26 @@ def test_a_difference_in_behaviour_names_both_values() -> None:
     assert Behaviour(exit_code="1", states="FAILURE", left=0, signals="").differences(calm) == [
         "exit_code: 1 instead of runs"
     ]
+
+
+def _entry(state: str, *again: str) -> dict[str, Any]:
+    first, *others = ({"exit_code": "runs", "states": s, "left": 0, "signals": ""} for s in (state, *again))
+    return {"behaviour": first} | ({"again": others} if others else {})
+
+
+@pytest.mark.parametrize(
+    ("ours", "bare", "count"),
+    [
+        (("FAILURE",), ("FAILURE",), 0),
+        (("FAILURE",), ("",), 1),
+        (("FAILURE", "", "FAILURE"), ("", "", "FAILURE"), 0),
+        (("FAILURE", "", ""), ("", "", ""), 0),
+        (("FAILURE", "FAILURE", "RETRY"), ("", "", "RETRY"), 1),
+        (("", "FAILURE", "RETRY"), ("", "", ""), 2),
+    ],
+)
+def test_only_what_bare_celery_never_does_is_interference(
+    ours: tuple[str, ...], bare: tuple[str, ...], count: int
+) -> None:
+    """Celery's own races are told by playing both sides again; what ours alone does again and again stays."""
+    assert len(differences(MODE, _entry(*ours), _entry(*bare))) == count

@@ -16,11 +16,11 @@ from django.contrib.auth.models import Group
 from django.db import connections
 
 from issue_tracker.models import Kind, Occurrence, OperationalIssue
-from tests import databases, workers
+from tests import databases, rabbitmq, workers
 from tests.processes import is_running, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from tests.brokers import Broker
@@ -177,15 +177,29 @@ def play(host: workers.Host, worker: workers.Worker, played: Played) -> None:
     )
 
 
+@pytest.fixture(scope="module", params=["redis", "rabbitmq"])
+def broker_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a broker of either kind; RabbitMQ is skipped where this machine has none."""
+    if request.param == "redis":
+        yield request.getfixturevalue("shared_broker").database(5)
+        return
+    try:
+        rabbitmq.program()
+    except LookupError as error:
+        pytest.skip(str(error))
+    with rabbitmq.running() as url:
+        yield url
+
+
 @pytest.fixture(scope="module")
 def played(
-    tmp_path_factory: pytest.TempPathFactory, shared_broker: Broker, migrated_sqlite: Path, django_db_blocker: Any
+    tmp_path_factory: pytest.TempPathFactory, broker_url: str, migrated_sqlite: Path, django_db_blocker: Any
 ) -> Played:
     """Everything harmless sent to one worker without result backend, and all its rows once it has ended."""
     directory = tmp_path_factory.mktemp("played")
     (directory / "db.sqlite3").write_bytes(migrated_sqlite.read_bytes())
     url = f"sqlite:///{directory}/db.sqlite3"
-    host = workers.Host(directory=directory, broker_url=shared_broker.database(5), database_url=url)
+    host = workers.Host(directory=directory, broker_url=broker_url, database_url=url)
     played = Played()
     with django_db_blocker.unblock(), databases.attached(url, alias="played") as alias:
         with workers.running(host, concurrency=3) as worker:

@@ -14,6 +14,7 @@ from django.db import connection
 
 from issue_tracker.drain.batches import OutageError, drain_lock
 from issue_tracker.drain.drainer import MAX_PAUSE_SECONDS, Drainer
+from issue_tracker.drain.keeper import Employer
 from issue_tracker.event import encode
 from issue_tracker.inflight.runs import slots_directory
 from issue_tracker.models import Occurrence, OperationalIssue
@@ -37,14 +38,14 @@ once = pytest.mark.skipif(connection.vendor != "sqlite", reason="the same on eve
 
 
 @pytest.fixture
-def start(tmp_path: Path, settings: SettingsWrapper) -> Iterator[Callable[[], Worker]]:
+def start(tmp_path: Path, settings: SettingsWrapper) -> Iterator[Callable[..., Worker]]:
     """Start workers on the spool and the database of this test."""
     host = Host(directory=tmp_path, broker_url="memory://", database_url=address_of(connection))
     settings.ISSUE_TRACKER = {**settings.ISSUE_TRACKER, "SPOOL_DIR": str(host.spool_dir)}
     workers: list[Worker] = []
 
-    def start_one() -> Worker:
-        workers.append(Worker(host))
+    def start_one(before: str = "") -> Worker:
+        workers.append(Worker(host, before))
         return workers[-1]
 
     yield start_one
@@ -101,7 +102,7 @@ def is_somebody_waiting() -> bool:
 
 
 @once
-def test_it_drains_what_waits_and_what_comes(start: Callable[[], Worker]) -> None:
+def test_it_drains_what_waits_and_what_comes(start: Callable[..., Worker]) -> None:
     """Also what was there before it."""
     put(3)
     start()
@@ -114,7 +115,7 @@ def test_it_drains_what_waits_and_what_comes(start: Callable[[], Worker]) -> Non
 
 
 @once
-def test_it_ends_with_its_worker_and_leaves_nothing(start: Callable[[], Worker]) -> None:
+def test_it_ends_with_its_worker_and_leaves_nothing(start: Callable[..., Worker]) -> None:
     """What came last is drained before."""
     worker = start()
     until(has_drainer, why="it drains")
@@ -128,7 +129,7 @@ def test_it_ends_with_its_worker_and_leaves_nothing(start: Callable[[], Worker])
 
 
 @once
-def test_it_outlives_a_killed_worker_until_all_is_told(start: Callable[[], Worker]) -> None:
+def test_it_outlives_a_killed_worker_until_all_is_told(start: Callable[..., Worker]) -> None:
     """It drains what is left and ends by itself."""
     worker = start()
     put()
@@ -143,7 +144,7 @@ def test_it_outlives_a_killed_worker_until_all_is_told(start: Callable[[], Worke
 
 
 @once
-def test_it_tells_what_a_killed_worker_was_running(start: Callable[[], Worker]) -> None:
+def test_it_tells_what_a_killed_worker_was_running(start: Callable[..., Worker]) -> None:
     """The slots of processes that are gone."""
     worker = start()
     until(has_drainer, why="it drains")
@@ -162,7 +163,7 @@ def test_it_tells_what_a_killed_worker_was_running(start: Callable[[], Worker]) 
 
 
 @once
-def test_one_serves_and_the_other_takes_over(start: Callable[[], Worker]) -> None:
+def test_one_serves_and_the_other_takes_over(start: Callable[..., Worker]) -> None:
     """Two workers on a node; the drainer of one is killed."""
     first = start()
     until(has_drainer, why="the first drains")
@@ -178,7 +179,72 @@ def test_one_serves_and_the_other_takes_over(start: Callable[[], Worker]) -> Non
 
 
 @once
-def test_a_directory_that_can_not_be_used_is_waited_for(start: Callable[[], Worker]) -> None:
+def test_a_killed_drainer_is_replaced(start: Callable[..., Worker]) -> None:
+    """As often as it is killed, and what it left undone is done."""
+    worker = start()
+    until(has_drainer, why="it drains")
+
+    for count in (1, 2, 3):
+        send(worker.drainer, signal.SIGKILL)
+        put()
+        [worker.drainer] = worker.drainers(but=worker.drainer)
+        wait_for(count)
+
+    worker.process.send_signal(signal.SIGTERM)
+    until(lambda: not worker.family(), why="all have ended", timeout_seconds=10)
+
+
+@once
+def test_a_killed_keeper_is_replaced_by_its_drainer(start: Callable[..., Worker]) -> None:
+    """And that one keeps a drainer too."""
+    worker = start()
+    until(has_drainer, why="it drains")
+
+    for count in (1, 2):
+        send(worker.keeper, signal.SIGKILL)
+        worker.keeper = worker.drainer
+        [worker.drainer] = worker.drainers()
+        put()
+        wait_for(count)
+        assert sorted(worker.family()) == sorted([worker.keeper, worker.drainer])
+
+    worker.process.kill()
+    put()
+    wait_for(3)
+    until(lambda: not worker.family(), why="all have ended", timeout_seconds=30)
+
+
+@once
+def test_it_is_killed_and_its_worker_too(start: Callable[..., Worker]) -> None:
+    """The keeper forks one more, which tells all that is left."""
+    worker = start()
+    until(has_drainer, why="it drains")
+    send(worker.keeper, signal.SIGSTOP)
+    worker.process.kill()
+    send(worker.drainer, signal.SIGKILL)
+    put(5)
+    send(worker.keeper, signal.SIGCONT)
+
+    wait_for(5)
+    until(lambda: not worker.family(), why="all have ended", timeout_seconds=30)
+
+
+@once
+def test_where_a_worker_can_not_be_watched_its_child_is_the_drainer(start: Callable[..., Worker]) -> None:
+    """Systems without a pidfd."""
+    worker = start("import os\ndel os.pidfd_open\n")
+    assert not children_of(worker.keeper)
+    put()
+    wait_for(1)
+
+    worker.process.kill()
+    put()
+    wait_for(2)
+    until(lambda: not worker.family(), why="it has ended", timeout_seconds=30)
+
+
+@once
+def test_a_directory_that_can_not_be_used_is_waited_for(start: Callable[..., Worker]) -> None:
     """The drainer of a worker that was started on a full or wrongly owned disk serves once that is mended."""
     directory = current().directory
     directory.mkdir(parents=True)
@@ -193,7 +259,7 @@ def test_a_directory_that_can_not_be_used_is_waited_for(start: Callable[[], Work
 
 
 @once
-def test_a_removed_spool_is_served_again_and_by_one(start: Callable[[], Worker]) -> None:
+def test_a_removed_spool_is_served_again_and_by_one(start: Callable[..., Worker]) -> None:
     """Its lock went with it: it is taken anew, so that no second drainer comes beside."""
     worker = start()
     put()
@@ -208,7 +274,7 @@ def test_a_removed_spool_is_served_again_and_by_one(start: Callable[[], Worker])
 
 
 @once
-def test_it_goes_on_after_an_outage(start: Callable[[], Worker]) -> None:
+def test_it_goes_on_after_an_outage(start: Callable[..., Worker]) -> None:
     """Nothing is lost, nothing is set aside."""
     with connection.schema_editor() as editor:
         editor.alter_db_table(Occurrence, "issue_tracker_occurrence", "gone")
@@ -235,7 +301,7 @@ class Restores(logging.Handler):
 @once
 def test_a_long_pause_ends_when_the_database_is_back() -> None:
     """The pauses grow to half a minute; nobody waits that long for the first row."""
-    drainer = Drainer(spool=current(), parent_pid=os.getppid(), pause_seconds=MAX_PAUSE_SECONDS)
+    drainer = Drainer(spool=current(), employer=Employer(pid=os.getppid()), pause_seconds=MAX_PAUSE_SECONDS)
     handler = Restores()
     logging.getLogger("issue_tracker").addHandler(handler)
     with connection.schema_editor() as editor:
@@ -255,7 +321,7 @@ def test_a_long_pause_ends_when_the_database_is_back() -> None:
 @once
 def test_what_a_database_says_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
     """A text with line ends in it could stand for lines of others."""
-    drainer = Drainer(spool=current(), parent_pid=os.getppid(), pause_seconds=0.0)
+    drainer = Drainer(spool=current(), employer=Employer(pid=os.getppid()), pause_seconds=0.0)
 
     drainer._back_off(OutageError("relation is missing\nLINE 1: CRITICAL forged"))
 
@@ -263,7 +329,7 @@ def test_what_a_database_says_is_one_line_of_the_log(caplog: pytest.LogCaptureFi
 
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="a file can't be locked away from its readers")
-def test_it_ends_in_time_though_a_query_hangs(start: Callable[[], Worker]) -> None:
+def test_it_ends_in_time_though_a_query_hangs(start: Callable[..., Worker]) -> None:
     """A lock on the table, or a frozen server: its worker was told to end, and so was it."""
     worker = start()
     put()

@@ -9,9 +9,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from celery import Celery
 from hypothesis import given, strategies
 from hypothesis import settings as hypothesis_settings
 
+from issue_tracker.inflight import request_of
 from issue_tracker.inflight.slots import KEPT_SLOTS, SLOT_BYTES, Slots, forget, lost, run_of
 from tests import spools
 from tests.processes import is_running, until
@@ -268,3 +270,17 @@ def test_any_file_is_read_without_an_error(tmp_path_factory: pytest.TempPathFact
 
     assert [runs for _path, runs in lost(directory)] == [[], []]
     assert run_of(directory, "id") is None
+
+
+def test_a_task_that_loses_its_name_is_still_known() -> None:
+    """An instance may be changed by its own code; the class is Celery's."""
+
+    def scrape() -> None:
+        """A task."""
+
+    app = Celery("test", set_as_current=False)
+    app.task(name="scrape")(scrape)
+    task = app.tasks["scrape"]
+    task.name = None
+
+    assert request_of(task, "id", (), {}).task == "scrape"

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from issue_tracker.spool import Spool, SpoolError
+from issue_tracker.spool import Spool, SpoolError, beside
 from issue_tracker.spool import reserve as reserve_module
 from issue_tracker.spool import store as spool_module
+from issue_tracker.spool.locks import directory_locked
 from tests.processes import until
 from tests.spools import filled, finish, kill, put, start, stopped_with_the_lock, waiting
 
@@ -164,19 +167,49 @@ def test_a_stopped_writer_stops_nobody(directory: Path) -> None:
     kill(stopped)
 
 
-def test_a_stopped_drain_costs_the_others_a_bounded_wait(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who takes a file away may be stopped for ever; records go to the reserve meanwhile."""
+def test_a_stopped_drain_costs_the_others_one_wait(directory: Path) -> None:
+    """Who takes a file away may be stopped for ever; records go beside it meanwhile, the next ones at once."""
+    stopped = stopped_with_the_lock(directory, "LOCK_EX")
+    spool, before = Spool(directory), Spool(directory).stamp()
+
+    assert put(spool, "two")
+    begun = time.monotonic()
+    assert put(spool, *(f"then {number}" for number in range(30)))
+    assert time.monotonic() - begun < 10 * spool_module.BUSY_SECONDS  # thirty waits would take longer
+    assert spool.stamp() != before
+    kill(stopped)
+
+    assert put(spool, "three")
+    assert sorted(waiting(spool)) == sorted(["before", "two", *(f"then {number}" for number in range(30)), "three"])
+    assert not spool.reserve.counts()
+    spool.ack(spool.claim(max_records=100, max_bytes=10**6))
+    assert spool.is_empty()
+    assert {path.name for path in directory.iterdir()} == {"records", "reserve"}
+
+
+def test_a_process_stopped_while_it_makes_the_file_costs_the_others_one_wait(directory: Path) -> None:
+    """The same for the lock of the directory."""
+    directory.mkdir(mode=0o700)
+    with directory_locked(directory, within_seconds=1):
+        spool = Spool(directory)
+        assert put(spool, *"abcdefghij")
+
+    assert sorted(waiting(spool)) == list("abcdefghij")
+
+
+def test_there_is_an_end_to_files_beside(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond it the reserve counts."""
+    monkeypatch.setattr(beside, "MAX_FILES", 3)
     monkeypatch.setattr(spool_module, "BUSY_SECONDS", 0.1)
     stopped = stopped_with_the_lock(directory, "LOCK_EX")
     spool = Spool(directory)
 
-    assert not put(spool, "two")
-    assert waiting(spool) == ["before"]
+    taken = [put(spool, text) for text in "abcde"]
     kill(stopped)
 
-    assert [entry.stub for entry in spool.reserve.entries()] == [b"stub of two"]
-    assert put(spool, "three")
-    assert waiting(spool) == ["before", "three"]
+    assert taken == [True, True, True, False, False]
+    assert sorted(waiting(spool)) == ["a", "b", "before", "c"]
+    assert len(spool.reserve.entries()) == 2
 
 
 def test_a_process_stopped_in_the_reserve_costs_the_others_a_bounded_wait(
@@ -278,6 +311,34 @@ def test_a_path_that_can_be_no_directory_raises_nothing(tmp_path: Path, name: st
     (tmp_path / "file").write_text("")
 
     assert not put(Spool(tmp_path / (name or "file")), "one")
+
+
+@needs_root
+@pytest.mark.parametrize("step", ["os.setgid(65534); os.setuid(65534)", "os.chroot(sys.argv[2])"])
+def test_a_process_that_gives_up_its_place_keeps_what_it_has_open(directory: Path, tmp_path: Path, step: str) -> None:
+    """A task may become another user or change its root: the file was opened before it began."""
+    code = f"""
+    spool.prepare()
+    {step}
+    assert put("one")
+    assert put("two")
+    """
+    (tmp_path / "root").mkdir()
+
+    finish(start(code, directory, tmp_path / "root"))
+
+    assert waiting(Spool(directory)) == ["one", "two"]
+
+
+def test_a_file_opened_ahead_and_removed_is_made_anew(directory: Path) -> None:
+    """It is only trusted where its place can't be looked at."""
+    spool = Spool(directory)
+    spool.prepare()
+    shutil.rmtree(directory)
+
+    assert put(spool, "one")
+
+    assert waiting(spool) == ["one"]
 
 
 @needs_root
