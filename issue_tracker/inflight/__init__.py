@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .runs import REQUEUED_HEADER, Request, begin, earlier_runs, end, request_of
+from .runs import REQUEUED_HEADER, Request, begin, earlier_runs, end, is_any_on, request_of
 
 __all__ = [
     "REQUEUED_HEADER",
@@ -10,5 +10,6 @@ __all__ = [
     "begin",
     "earlier_runs",
     "end",
+    "is_any_on",
     "request_of",
 ]

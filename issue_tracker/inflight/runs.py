@@ -105,6 +105,11 @@ def end(request: Any, task_id: str) -> None:
     _remember(key, run)
 
 
+def is_any_on() -> bool:
+    """Tell whether a run that is not eager is on in this process: until it ends, its failure may still be recorded."""
+    return any(run.slot >= 0 for run in list(_runs.values()))
+
+
 def _remember(key: tuple[str, int], run: _On) -> None:
     """Keep the token of an ended run for a while. Runs that are on are never forgotten, however long they take."""
     _ended.append((key, run))
