@@ -167,7 +167,7 @@ def _throw_away() -> None:
     """Forget what tests before this one left: records of a worker that went on, or of tests without a database."""
     spool = current()
     while not spool.is_empty() and (records := spool.claim(max_records=1_000, max_bytes=1 << 24)):
-        spool.ack(through=records[-1].id)
+        spool.ack(records)
 
 
 def _last(model: type[OperationalIssue | Occurrence], using: str) -> int:
