@@ -1,6 +1,6 @@
 """`make versions`: the unit and integration tests on every Python of this machine, with each Django and Celery.
 
-`make versions ARGS="--session versions-3.12 -- --django 6.1 --celery 5.7 --database sqlite postgresql"` plays a part of it;
+`make versions ARGS="--session versions-3.12 -- --django 6.1 --celery 5.7 --database postgresql"` plays a part of it,
 `make versions ARGS="--session table"` puts what was played into docs/versions.md. A Python has one environment, into
 which one Django and one Celery after the other are installed: making 21 environments would take longer than the tests.
 """
@@ -29,7 +29,10 @@ PLAYED = Path(".nox") / "played"
 FAILED = 1
 """pytest's exit code when tests failed: an outcome, and no end of the session."""
 
-VERSIONS = "import django, celery, platform, json; print(json.dumps([platform.python_version(), django.__version__, celery.__version__]))"
+VERSIONS = """
+import celery, django, json, platform
+print(json.dumps([platform.python_version(), django.__version__, celery.__version__]))
+"""
 
 
 @nox.session(python=PYTHONS)
