@@ -79,7 +79,8 @@ def command() -> str:
         own = [action for action in actions if action.dest not in filters()]
         more = " Takes the filters." if len(own) < len(actions) else ""
         what = (parser.description or "").rstrip(".")
-        parts.append(f"### {name}\n\n{what[:1].upper()}{what[1:]}.{more}\n\n{_arguments(own)}".rstrip())
+        end = "" if what.endswith("?") else "."
+        parts.append(f"### {name}\n\n{what[:1].upper()}{what[1:]}{end}{more}\n\n{_arguments(own)}".rstrip())
     return "\n\n".join(parts)
 
 

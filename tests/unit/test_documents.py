@@ -35,7 +35,7 @@ def shown(default: Any) -> str:
     """How the settings table writes a default."""
     if isinstance(default, timedelta):
         return f"{default.days} days" if default.seconds == 0 else str(default)
-    if isinstance(default, bool | str | dict | tuple):
+    if default is None or isinstance(default, bool | str | dict | tuple):
         return f"`{default!r}`".replace("'", '"')
     return f"{default:,}"
 
