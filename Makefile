@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up test lint audit format types bench matrix versions chaos docs messages clean
+.PHONY: help setup demo up test lint audit format types bench matrix versions chaos docs reference messages clean
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -69,7 +69,7 @@ format: $(VENV)/dev.stamp ## let ruff rewrite what it can
 	@$(RUN) -m ruff check --fix .
 	@$(RUN) -m ruff format .
 
-types: $(VENV)/dev.stamp ## mypy, strict, on the package
+types: $(VENV)/dev.stamp ## mypy, strict, on the package and on its use by others
 	@$(RUN) -m mypy
 
 bench: $(VENV)/bench.stamp ## side by side with the peers; writes no file
@@ -78,7 +78,7 @@ bench: $(VENV)/bench.stamp ## side by side with the peers; writes no file
 matrix: $(VENV)/matrix.stamp ## every way a task can die, on real workers, beside the peers
 	@$(RUN) -m matrix $(ARGS)
 
-versions: $(VENV)/dev.stamp ## the tests on every Python found and every Django
+versions: $(VENV)/dev.stamp ## the tests on every Python found, each Django, each Celery
 	@$(RUN) -m nox $(ARGS)
 
 chaos: $(VENV)/dev.stamp ## faults on purpose: a few minutes, and a report (ARGS="--long", ARGS="soak --minutes 60")
@@ -86,6 +86,9 @@ chaos: $(VENV)/dev.stamp ## faults on purpose: a few minutes, and a report (ARGS
 
 docs: $(VENV)/docs.stamp ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet
+
+reference: $(VENV)/dev.stamp ## write the tables of the reference pages out of the code
+	@$(RUN) -m tests.reference
 
 messages: $(VENV)/dev.stamp ## collect the texts to translate and compile the translations (needs gettext)
 	@cd issue_tracker && ../$(RUN) -m django makemessages --all --no-location --no-wrap --no-obsolete

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from django.apps import apps
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, models, router, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -147,24 +147,40 @@ def _muted_text(until: datetime | None, more: int | None) -> str:
 
 
 def remember(model: type[models.Model], ids: list[int], *, by: Any, text: str, using: str) -> None:
-    """Keep who changed what in Django's LogEntry; nothing without a user, or without django.contrib.admin."""
+    """Keep who changed what in Django's LogEntry; nothing without a user, or without django.contrib.admin.
+
+    The entries stand where the host's router keeps LogEntry, which is where the users are: in the caller's transaction
+    when the issues are there too, else once that has committed.
+    """
     if by is None or not ids or not apps.is_installed("django.contrib.admin"):
         return
-    from django.contrib.admin.models import CHANGE, LogEntry  # only importable where the admin is installed
+    from django.contrib.admin.models import LogEntry  # only importable where the admin is installed
+
+    names = {issue.pk: str(issue)[:200] for issue in model._base_manager.using(using).filter(pk__in=ids)}
+    home = router.db_for_write(LogEntry)
+    write = partial(_write_log, LogEntry, model, [(pk, names.get(pk, str(pk))) for pk in ids], by, text, home)
+    if home == using:
+        write()
+    else:
+        transaction.on_commit(write, using=using)
+
+
+def _write_log(
+    log: Any, model: type[models.Model], those: list[tuple[int, str]], by: Any, text: str, home: str
+) -> None:
     from django.contrib.contenttypes.models import ContentType
 
-    content_type = ContentType.objects.db_manager(using).get_for_model(model)
-    names = {issue.pk: str(issue)[:200] for issue in model._base_manager.using(using).filter(pk__in=ids)}
-    LogEntry.objects.using(using).bulk_create(
-        LogEntry(
+    content_type = ContentType.objects.db_manager(home).get_for_model(model)
+    log.objects.using(home).bulk_create(
+        log(
             user_id=by.pk,
             content_type_id=content_type.pk,
             object_id=str(pk),
-            object_repr=names.get(pk, str(pk)),
-            action_flag=CHANGE,
+            object_repr=name,
+            action_flag=2,  # LogEntry's CHANGE
             change_message=text,
         )
-        for pk in ids
+        for pk, name in those
     )
 
 

@@ -233,9 +233,9 @@ def related(issue: OperationalIssue, issues: QuerySet[OperationalIssue]) -> Rela
 
 
 def history(issue: OperationalIssue) -> list[LogEntry]:
-    """Return who did what to the issue, newest first."""
-    opts = OperationalIssue._meta  # by name, not by id: the ids of content types differ from database to database
-    entries = LogEntry.objects.using(issue._state.db).filter(
+    """Return who did what to the issue, newest first: from where the host's router keeps LogEntry."""
+    opts = OperationalIssue._meta
+    entries = LogEntry.objects.filter(
         content_type__app_label=opts.app_label, content_type__model=opts.model_name, object_id=str(issue.pk)
     )
     return list(entries.select_related("user").order_by("-action_time", "-pk")[:50])

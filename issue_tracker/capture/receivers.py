@@ -24,7 +24,7 @@ from celery.exceptions import (
 from issue_tracker import conf
 from issue_tracker.event import Kind, Severity
 from issue_tracker.guard import harmless
-from issue_tracker.inflight import Request, begin, earlier_runs, end, request_of
+from issue_tracker.inflight import Request, begin, earlier_attempts, end, is_sent_again, request_of
 from issue_tracker.recording import Failure, mark_told, record, record_recovered
 from issue_tracker.tracebacks import Described, culprit_of, culprit_of_text, describe, format_exception, frame_locals
 
@@ -243,7 +243,7 @@ def on_task_postrun(
     if leaving is not None and is_told_to_end(leaving.__traceback__):
         return  # the process is about to end: its slot stays, so that the run is found in any case
     known = partial(request_of, task, task_id, args, kwargs, request)
-    if state == "SUCCESS" and (earlier := earlier_runs(request)):
+    if state == "SUCCESS" and ((earlier := earlier_attempts(request)) or is_sent_again(request)):
         record_recovered(known(), recorded_attempts=earlier if _records_attempt(task, 0) else 0)
     failure = _ending(known, state, rest.get("retval"), leaving, task)
     if failure is not None:

@@ -13,9 +13,10 @@ import atexit
 import logging
 import os
 import random
+import threading
 import time
-from contextlib import suppress
-from typing import Any, Final
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
 
 from django.core.signals import request_finished, request_started
 from django.db import connections
@@ -24,6 +25,9 @@ from issue_tracker import conf, context, lifecycle, recording
 from issue_tracker.spool import SpoolError, current
 
 from .batches import OutageError, drain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 logger = logging.getLogger("issue_tracker")
 
@@ -37,7 +41,7 @@ MAX_BATCHES: Final = 4
 class _State:
     """What this process has waiting, and how long it leaves a database alone that failed."""
 
-    __slots__ = ("is_busy", "is_pending", "not_before", "pause_seconds", "served_by_drainer")
+    __slots__ = ("is_busy", "is_pending", "not_before", "only_thread", "pause_seconds", "served_by_drainer")
 
     def __init__(self) -> None:
         # The first safe point looks for what others left: on a host without a worker, nobody else would ever drain what
@@ -47,6 +51,12 @@ class _State:
         self.served_by_drainer = False
         self.not_before = 0.0
         self.pause_seconds = FIRST_PAUSE_SECONDS
+        self.only_thread = 0
+        """The one thread that may drain, or 0: any."""
+
+    def is_kept_from_us(self) -> bool:
+        """Tell whether draining is another thread's alone."""
+        return self.only_thread not in {0, threading.get_ident()}
 
 
 _state = _State()
@@ -67,12 +77,24 @@ def leave_to_drainer() -> None:
     _state.served_by_drainer = True
 
 
+@contextmanager
+def by_this_thread_alone() -> Iterator[None]:
+    """Let no other thread drain during a block: for tests, whose transaction other threads neither see nor undo."""
+    before = _state.only_thread
+    _state.only_thread = threading.get_ident()
+    _state.not_before = 0.0
+    try:
+        yield
+    finally:
+        _state.only_thread = before
+
+
 def drain_soon() -> None:
     """Note that a record waits, and drain it now, or once the host's transaction commits."""
     if _state.served_by_drainer:
         return
     _state.is_pending = True
-    if _in_event_loop():
+    if _in_event_loop() or _state.is_kept_from_us():
         return
     connection = connections[conf.current().database]
     if _is_free(connection):
@@ -85,7 +107,7 @@ def drain_pending() -> None:
     """Drain what this process has recorded, if there is anything and the connection may be used. Never raises."""
     if not _state.is_pending or _state.is_busy or _state.served_by_drainer or _in_event_loop():
         return
-    if time.monotonic() < _state.not_before:
+    if _state.is_kept_from_us() or time.monotonic() < _state.not_before:
         return
     _state.is_busy = True
     try:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from .runs import REQUEUED_HEADER, Request, begin, earlier_runs, end, request_of
+from .runs import REQUEUED_HEADER, Request, begin, earlier_attempts, end, is_any_on, is_sent_again, request_of
 
 __all__ = [
     "REQUEUED_HEADER",
     "Request",
     "begin",
-    "earlier_runs",
+    "earlier_attempts",
     "end",
+    "is_any_on",
+    "is_sent_again",
     "request_of",
 ]

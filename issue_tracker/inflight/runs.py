@@ -106,6 +106,11 @@ def end(request: Any, task_id: str) -> None:
     _remember(key, run)
 
 
+def is_any_on() -> bool:
+    """Tell whether a run that is not eager is on in this process: until it ends, its failure may still be recorded."""
+    return any(run.slot >= 0 for run in list(_runs.values()))
+
+
 def _remember(key: tuple[str, int], run: _On) -> None:
     """Keep the token of an ended run for a while. Runs that are on are never forgotten, however long they take."""
     _ended.append((key, run))
@@ -115,14 +120,15 @@ def _remember(key: tuple[str, int], run: _On) -> None:
             _runs.pop(oldest, None)
 
 
-def earlier_runs(request: Any) -> int:
-    """Count the runs that a successful one makes good: attempts before it, one that was handed back,
-    one that was sent again.
-    """
+def earlier_attempts(request: Any) -> int:
+    """Count the runs of the same task id that a successful one makes good: attempts, and one that was handed back."""
     delivery = request.delivery_info or {}
-    return (request.retries or 0) + bool(delivery.get("redelivered")) or int(
-        bool(getattr(request, REQUEUED_HEADER, None))
-    )
+    return (request.retries or 0) + bool(delivery.get("redelivered"))
+
+
+def is_sent_again(request: Any) -> bool:
+    """Tell whether a run is the requeue of a failed one, which had a task id of its own."""
+    return bool(getattr(request, REQUEUED_HEADER, None))
 
 
 def request_of(task: Any, task_id: Any, args: Any, kwargs: Any, request: Any = None) -> Request:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 BATCH: Final = MAX_AT_ONCE
+MAX_NOTE_CHARACTERS: Final = 255
+"""Of a job's note: the column's."""
 SENDABLE: Final = (Occurrence.Outcome.NONE,)
 
 
@@ -36,8 +38,13 @@ def sendable(issues: QuerySet[OperationalIssue] | list[OperationalIssue]) -> Que
 
 
 def start(issues: QuerySet[OperationalIssue] | list[OperationalIssue], *, by: Any = None, note: str = "") -> RequeueJob:
-    """Make a job for these issues and hand its first batch to a worker."""
+    """Make a job for these issues and hand its first batch to a worker.
+
+    Where the issues have a database of their own, the user is none of its rows: the note names who it was.
+    """
     using = conf.current().database
+    if by is not None and by._state.db != using:
+        by, note = None, f"{by}: {note}".rstrip(": ")[:MAX_NOTE_CHARACTERS]
     with transaction.atomic(using=using):
         job = RequeueJob.objects.using(using).create(created_by=by, note=note, total_count=sendable(issues).count())
         job.issues.set(issues)

@@ -138,5 +138,6 @@ def _closings_of(brackets: Iterable[re.Match[str]]) -> dict[int, int]:
 
 
 def end_of(pattern: re.Pattern[str], text: str, position: int) -> int:
+    """Return where a match that begins at a position ends; the position itself where there is none."""
     found = pattern.match(text, position)
     return found.end() if found else position
