@@ -23,7 +23,7 @@ from tests import spools
 from tests.databases import address_of
 from tests.drainers import Worker
 from tests.events import an_event
-from tests.processes import is_running, send, until
+from tests.processes import children_of, is_running, send, until
 from tests.workers import Host
 
 if TYPE_CHECKING:
