@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from benchmarks import figures
 from chaos.play import playing
 from issue_tracker.event import MAX_RECORD_BYTES, Kind, encode
-from issue_tracker.recording import Failure, _event
+from issue_tracker.recording import Failure, event_of
 from issue_tracker.scrubber import scrub
 from issue_tracker.serializer import scrubbed_text_of
 from issue_tracker.tracebacks import describe, format_exception
@@ -169,7 +169,7 @@ def _recorded(value: Any, error: Any) -> bytes:
         kind=Kind.FAILURE, name=told.short_name, task="t", message=told.message, traceback=format_exception(error),
         exception_type=told.type_name, task_id="id", args=[value], kwargs={"value": value},
     )  # fmt: skip
-    return encode(_event(failure, "error"))
+    return encode(event_of(failure, "error"))
 
 
 def _in_child(function: Callable[[], Any]) -> Any:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chaos import report
+from chaos.experiments import EXPERIMENTS
 from chaos.finding import Finding, Tally, compared
+from chaos.promises import PROMISES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,3 +69,11 @@ def test_a_report_tells_it_all(tmp_path: Path) -> None:
     told = json.loads((tmp_path / "report.json").read_text())
     assert (told["total"]["lost"], told["findings"][0]["verdict"], told["run"]["seed"]) == (1, "broken", 7)
     assert report.guarantees([finding]).count("\n| P") == 19
+
+
+def test_every_promise_is_played_or_named_with_its_test() -> None:
+    """P1 to P19, in their order; each experiment has a name of its own."""
+    assert [promise.number for promise in PROMISES] == [f"P{number}" for number in range(1, 20)]
+    assert len({experiment.name for experiment in EXPERIMENTS}) == len(EXPERIMENTS)
+    played = {number for experiment in EXPERIMENTS for number in experiment.promises}
+    assert {promise.number for promise in PROMISES if promise.number not in played and not promise.tests} <= {"P13"}
