@@ -23,7 +23,7 @@ def issue_cell(issue: OperationalIssue) -> SafeString:
         '<div class="it-one"><a href="{}">{}</a> {}</div><div class="it-two">{}{}{}</div>',
         getattr(issue, "url", ""),
         issue.name or _("(no name)"),
-        message[:160],
+        message[:140],
         format_html_join("", '<span class="it-flag">{}</span> ', ((flag,) for flag in flags(issue))),
         issue.task,
         format_html(' <span class="it-where">{}</span>', where) if where else "",
@@ -43,7 +43,7 @@ def flags(issue: OperationalIssue) -> list[str]:
 def severity_cell(issue: OperationalIssue) -> SafeString:
     """Severity as text on its colour, status as text beside its dot."""
     return format_html(
-        '<span class="it-badge it-{}">{}</span><span class="it-status it-status-{}">{}</span>',
+        '<span class="it-badge it-{}">{}</span><span class="it-is-{}">{}</span>',
         issue.severity,
         issue.get_severity_display(),
         issue.status,
