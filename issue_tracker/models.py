@@ -13,7 +13,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from .fingerprint import VERSION, Pieces, fingerprint, parts
+from .fingerprint import VERSION, fingerprint, parts
 from .lifecycle import IssueManager, Verbs
 from .notifications import Channel as Channel
 from .notifications import Notification as Notification
