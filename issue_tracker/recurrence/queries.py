@@ -169,9 +169,10 @@ def _by_hour(rows: QuerySet[Occurrence]) -> dict[dt.datetime, int]:
 
 
 def _hour(text: str) -> dt.datetime:
-    """Read "2026-05-04 12" or "2026050412"."""
-    found = dt.datetime.strptime(text.replace("-", "").replace(" ", ""), "%Y%m%d%H")
-    return found.replace(tzinfo=dt.UTC) if settings.USE_TZ else found
+    """Read "2026-05-04 12" or "2026050412"; `strptime` would take a third of the whole time."""
+    digits = text.replace("-", "").replace(" ", "")
+    year, month, day, hour = int(digits[:4]), int(digits[4:6]), int(digits[6:8]), int(digits[8:10])
+    return dt.datetime(year, month, day, hour, tzinfo=dt.UTC if settings.USE_TZ else None)
 
 
 def _local(at: dt.datetime, local: dt.datetime) -> dt.datetime:
