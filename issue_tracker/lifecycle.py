@@ -76,8 +76,10 @@ class IssueQuerySet(models.QuerySet["OperationalIssue"]):
     def mute(self, *, until: datetime | None = None, more: int | None = None, by: Any = None, note: str = "") -> int:
         """Mute the open ones, for ever, until a time, or until so many `more` occurrences. Returns how many changed.
 
-        Muted, they take all repeats and say nothing.
+        Muted, they take all repeats and say nothing. Raises ValueError unless `more` is at least 1.
         """
+        if more is not None and more < 1:
+            raise ValueError(f"A mute ends after 1 more occurrence at the earliest, not after {more:,}.")
         count = None if more is None else F("occurrence_count") + more
         changes = {"status": "muted", "muted_until": until, "muted_until_count": count}
         ids = list(self.filter(status="open", open_key=None).values_list("pk", flat=True))

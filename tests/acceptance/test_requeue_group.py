@@ -40,7 +40,7 @@ def test_a_thousand_are_sent_once_each_and_their_success_resolves_the_issue(
         assert list(issues.values_list("status", "occurrence_count")) == [("open", COUNT)]
         upstream.touch()
 
-        said = host.run("tests.project.manage", "issues", "requeue", "--task", "need")
+        said = host.run("tests.project.manage", "issues", "requeue", "--task", "need", "--yes")
 
         assert said.returncode == 0, said.stdout + said.stderr
         until(
@@ -73,7 +73,7 @@ def test_what_fails_again_joins_the_story_and_keeps_it_open(
         until(lambda: rows.count() == 60, why="all have failed", timeout_seconds=60)
         upstream.touch()
 
-        host.run("tests.project.manage", "issues", "requeue", "--task", "need")
+        host.run("tests.project.manage", "issues", "requeue", "--task", "need", "--yes")
 
         good = rows.filter(outcome="succeeded")
         until(lambda: good.count() == 60 - STILL_BROKEN, why="most have succeeded", timeout_seconds=60)
@@ -81,7 +81,7 @@ def test_what_fails_again_joins_the_story_and_keeps_it_open(
         assert list(issues.values_list("status", "occurrence_count")) == [("open", 60 + STILL_BROKEN)]
 
         later.touch()
-        host.run("tests.project.manage", "issues", "requeue", "--task", "need")
+        host.run("tests.project.manage", "issues", "requeue", "--task", "need", "--yes")
         until(lambda: issues.get().status == "resolved", why="the issue is resolved", timeout_seconds=60)
 
     assert sorted(map(int, done.read_text().split())) == list(range(60))
