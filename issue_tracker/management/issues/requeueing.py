@@ -24,7 +24,9 @@ def requeue(options: dict[str, Any], console: Console) -> int:
     if options["dry_run"]:
         return _would_send(list(occurrences), console)
     who = selection.person(options)
-    asking = [] if options["yes"] else asking_first(occurrences.order_by().values_list("issue__task", flat=True))
+    asking = (
+        [] if options["yes"] else asking_first(occurrences.order_by().values_list("issue__task", flat=True).distinct())
+    )
     if asking:
         console.complain(f"Not sent: {', '.join(asking)} asks for a confirmation. Look with --dry-run, then add --yes.")
         return 1
