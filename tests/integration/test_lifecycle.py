@@ -188,6 +188,8 @@ def test_the_questions_of_a_queryset() -> None:
     assert set(OperationalIssue.objects.muted()) == {muted}
     assert set(OperationalIssue.objects.recurring()) == {muted, returned}
     assert set(OperationalIssue.objects.open().recurring()) == {returned}
+    assert set(OperationalIssue.objects.recurring(over=timedelta(days=3))) == {returned}
+    assert set(OperationalIssue.objects.recurring(since=NOW + timedelta(days=1))) == set()
 
 
 def test_who_did_it_is_kept() -> None:
