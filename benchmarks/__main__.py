@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 
-from . import cpu, drain_rate, instructions, latency, memory, options, visible
+from . import cpu, drain_rate, instructions, latency, memory, options, problems, visible
 from .bench import bench
 
 MEASURES = {
@@ -14,6 +14,7 @@ MEASURES = {
     "drain": drain_rate.measure,
     "visible": visible.measure,
     "memory": memory.measure,
+    "problems": problems.measure,
     "instructions": instructions.measure,
 }
 

@@ -29,7 +29,7 @@ def measure(bench: Bench) -> None:
     runs: dict[tuple[str, int, int], list[Outcome]] = {case: [] for case in cases}
     for _ in range(bench.options.pairs):
         for case in cases:
-            runs[case].append(_run(bench, *case))
+            runs[case].append(run(bench, *case))
             outcome = runs[case][-1]
             say(f"drain {case}: {bench.options.events / outcome.seconds:,.0f}/s, {outcome.stored_count:,} stored")
     rows = [_row(bench.options.events, case, outcomes) for case, outcomes in runs.items()]
@@ -37,8 +37,10 @@ def measure(bench: Bench) -> None:
     bench.publish("drain", title, page.table(HEADS, rows), database=bench.options.databases[-1])
 
 
-def _run(bench: Bench, database: str, fingerprints: int, batch: int) -> Outcome:
-    command = [sys.executable, "-m", "benchmarks.drain_job", *map(str, (bench.options.events, fingerprints, batch))]
+def run(bench: Bench, database: str, fingerprints: int, batch: int, *, event_count: int = 0) -> Outcome:
+    """Drain once, as many events as the options say unless told."""
+    numbers = (event_count or bench.options.events, fingerprints, batch)
+    command = [sys.executable, "-m", "benchmarks.drain_job", *map(str, numbers)]
     with bench.setup(OURS, pool="", database=database) as setup:
         done = subprocess.run(
             command, env=os.environ | environment(setup), cwd=ROOT, check=True, stdout=subprocess.PIPE

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .contenders import BARE, BY_NAME, Contender
 
-USUAL = ("cpu", "latency", "drain", "visible", "memory")
+USUAL = ("cpu", "latency", "drain", "visible", "memory", "problems")
 ON_DEMAND = ("instructions",)
 """Slow, and not about what a user pays: only when named."""
 MEASUREMENTS = (*USUAL, *ON_DEMAND)

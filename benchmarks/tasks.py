@@ -24,6 +24,15 @@ def succeed(theater_id: int, *, url: str) -> int:
     return theater_id + len(url)
 
 
+@shared_task(name="benchmarks.need")
+def need(upstream: str, done: str, number: str) -> None:
+    """Fail as long as the file `upstream` is missing; then write the number down, in one write."""
+    if not Path(upstream).exists():
+        raise ScrapeError(f"upstream is down, theater {number} has to wait")
+    with Path(done).open("ab", buffering=0) as file:
+        file.write(f"{number}\n".encode())
+
+
 @shared_task(name="benchmarks.fail_and_tell")
 def fail_and_tell(path: str) -> None:
     """Write the time to a file, then fail: the start of the clock for "failure to visible row"."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
+from celery import signals
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
@@ -31,3 +34,9 @@ class IssueTrackerConfig(AppConfig):
             crashes.install()
             inline.install()
             drainer.install()
+            signals.celeryd_init.connect(_load_tasks, weak=False, dispatch_uid="issue_tracker.tasks")
+
+
+def _load_tasks(**_kwargs: object) -> None:
+    """Let a worker know our own tasks, also where the host's Celery app names its modules and discovers none."""
+    import_module("issue_tracker.tasks")

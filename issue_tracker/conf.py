@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 MEBIBYTE: Final = 1024 * 1024
+RELEASE_VARIABLE: Final = "ISSUE_TRACKER_RELEASE"
+"""Where a deployment may say which release it is, if no setting does."""
 
 
 class WrongTypeError(ValueError):
@@ -139,7 +141,9 @@ class Settings:
     base_url: str = _key("", _text)
     """Address of the site, such as "https://example.com", for links in messages."""
     release: str = _key("", _text)
-    """Version of the host's code, kept with every occurrence."""
+    """Version of the host's code, kept with every occurrence. Without this key: ISSUE_TRACKER_RELEASE of the
+    environment.
+    """
     requeue: dict[str, str] = _key({}, _policies)
     """By name of a task, whether it may be sent again: "safe", "confirm" (the default), "never"."""
     own_packages: tuple[str, ...] = _key((), _texts)
@@ -213,6 +217,7 @@ def _read(chosen: Mapping[str, Any]) -> Settings:
                 values[KEYS[key].name] = KEYS[key].metadata["parse"](value)
             except WrongTypeError:
                 continue
+    values.setdefault("release", os.environ.get(RELEASE_VARIABLE, ""))
     return Settings(**values)
 
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import Any, Final
 
-from .fingerprint import VERSION, fingerprint
+from .fingerprint import VERSION, Pieces, fingerprint
 
 MAX_RECORD_BYTES: Final = 256 * 1024
 """Largest record written (bytes of UTF-8 JSON).
@@ -111,6 +111,9 @@ class Event:
     fingerprint: str = ""
     """Empty until it is needed (see `keyed`), unless the host gave it."""
     fingerprint_version: int = 0
+    """0: given by the host's code, or made without the rules."""
+    given_key: str = ""
+    """The head of what a fingerprint that is not of the rules was made of, for a person to read."""
     grouping_type: str = ""
     """Takes the place of `exception_type` in the fingerprint, where several types tell one story."""
     grouping_message: str | None = None
@@ -136,12 +139,16 @@ class Event:
 
     def keyed(self) -> str:
         """Return the fingerprint. Made where it is needed, behind the spool: 10 µs there, 60 in a busy worker."""
-        return self.fingerprint or fingerprint(
-            task=self.task,
-            exception_type=self.grouping_type or self.exception_type or self.name,
-            culprit=self.culprit,
-            message=self.error_message if self.grouping_message is None else self.grouping_message,
-        )
+        return self.fingerprint or fingerprint(**self.pieces())
+
+    def pieces(self) -> Pieces:
+        """Return what the rules make the fingerprint of."""
+        return {
+            "task": self.task,
+            "exception_type": self.grouping_type or self.exception_type or self.name,
+            "culprit": self.culprit,
+            "message": self.error_message if self.grouping_message is None else self.grouping_message,
+        }
 
     @property
     def rank(self) -> int:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypedDict
 
 VERSION: Final = 1
-"""Of the rules below. Raise it with any change of them, so that a stored key tells which rules made it."""
+"""Of the rules below. Raise it with any change of them, so that a stored key tells which rules made it.
+The old ones stay in RULES.
+"""
 
 MAX_MESSAGE_CHARACTERS: Final = 1_024
 """Of a message that are read. More than are kept: what is replaced may be long, such as a URL or a token."""
@@ -115,22 +118,31 @@ _WORD: Final = re.compile(r"(?<!#)[^\W\d_]{3}")
 _SENTENCE: Final = re.compile(rf"(?<![#*{_CUT}]|{_ALNUM})(?=(['\"])(?:(?!\1)\S)+ (?:(?!\1)\S)+ ){_QUOTED}")
 
 
-def fingerprint(*, task: str, exception_type: str, culprit: str, message: str) -> str:
+class Pieces(TypedDict):
+    """What a key is made of."""
+
+    task: str
+    exception_type: str
+    culprit: str
+    message: str
+
+
+def fingerprint(*, task: str, exception_type: str, culprit: str, message: str, version: int = VERSION) -> str:
     """Return the grouping key: 64 hexadecimal characters."""
-    pieces = parts(task=task, exception_type=exception_type, culprit=culprit, message=message)
+    pieces = parts(task=task, exception_type=exception_type, culprit=culprit, message=message, version=version)
     # Lengths, so that no text can reach into the next piece.
     text = "".join(f"{len(piece)}:{piece}" for piece in pieces.values())
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def parts(*, task: str, exception_type: str, culprit: str, message: str) -> dict[str, str]:
+def parts(*, task: str, exception_type: str, culprit: str, message: str, version: int = VERSION) -> dict[str, str]:
     """Return all that the key is made of, by name, in order: what `explain` shows a person."""
     return {
-        "version": str(VERSION),
+        "version": str(version),
         "task": str(task),
         "exception_type": str(exception_type),
         "culprit": str(culprit),
-        "message": normalise(message),
+        "message": RULES[version](message),
     }
 
 
@@ -183,3 +195,8 @@ def _replaced(text: str) -> str:
 def _mark(match: re.Match[str]) -> str:
     name = match.lastgroup or ""
     return _MARKS[name] or (match[0].rstrip("0123456789") + "#" if name == "numbered" else match[0])
+
+
+RULES: Final[dict[int, Callable[[str], str]]] = {1: normalise}
+"""How each version reads a message. Rules that were replaced stay here for as long as an issue that they made may be
+open: by them the drain finds it, so that a change of rules splits none."""

@@ -33,9 +33,9 @@ RECURRING_AFTER: Final = timedelta(days=1)
 """An issue seen again this long after it was first seen recurs. Ours: one outage is over within a day."""
 
 
-def recurring_condition() -> models.Q:
-    """Return what makes an issue recurring: it is the return of an earlier one, or was seen over more than a day."""
-    return models.Q(is_returned=True) | models.Q(last_seen_at__gte=F("first_seen_at") + RECURRING_AFTER)
+def recurring_condition(over: timedelta = RECURRING_AFTER) -> models.Q:
+    """Return what makes an issue recurring: it is the return of an earlier one, or was seen over that long."""
+    return models.Q(is_returned=True) | models.Q(last_seen_at__gte=F("first_seen_at") + over)
 
 
 before_reading: list[Callable[[], None]] = []
@@ -59,9 +59,10 @@ class IssueQuerySet(models.QuerySet["OperationalIssue"]):
         """Keep the muted issues."""
         return self.filter(status="muted")
 
-    def recurring(self) -> Self:
-        """Keep the issues that keep coming back."""
-        return self.filter(recurring_condition())
+    def recurring(self, *, over: timedelta = RECURRING_AFTER, since: datetime | None = None) -> Self:
+        """Keep the issues that keep coming back: returns, and those seen over a day (or `over`); seen since a time."""
+        found = self.filter(recurring_condition(over))
+        return found if since is None else found.filter(last_seen_at__gte=since)
 
     def resolve(self, *, by: Any = None, note: str = "", now: datetime | None = None) -> int:
         """Resolve those that are not resolved yet; the next like failure opens a new issue. Returns how many changed.
@@ -76,8 +77,10 @@ class IssueQuerySet(models.QuerySet["OperationalIssue"]):
     def mute(self, *, until: datetime | None = None, more: int | None = None, by: Any = None, note: str = "") -> int:
         """Mute the open ones, for ever, until a time, or until so many `more` occurrences. Returns how many changed.
 
-        Muted, they take all repeats and say nothing.
+        Muted, they take all repeats and say nothing. Raises ValueError unless `more` is at least 1.
         """
+        if more is not None and more < 1:
+            raise ValueError(f"A mute ends after 1 more occurrence at the earliest, not after {more:,}.")
         count = None if more is None else F("occurrence_count") + more
         changes = {"status": "muted", "muted_until": until, "muted_until_count": count}
         ids = list(self.filter(status="open", open_key=None).values_list("pk", flat=True))

@@ -13,7 +13,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from .fingerprint import VERSION, fingerprint
+from .fingerprint import VERSION, fingerprint, parts
 from .lifecycle import IssueManager, Verbs
 from .notifications import Channel as Channel
 from .notifications import Notification as Notification
@@ -76,6 +76,8 @@ class OperationalIssue(Verbs, models.Model):
     culprit = models.CharField(_("culprit"), max_length=255, blank=True, default="")
     fingerprint = models.CharField(_("fingerprint"), max_length=64, blank=True, default="")
     fingerprint_version = models.PositiveSmallIntegerField(_("fingerprint version"), default=VERSION)
+    grouping = models.JSONField(blank=True, default=dict, editable=False)
+    """The parts that the fingerprint was made of when this issue was opened, as `issues explain` shows them."""
     open_key = models.CharField(max_length=64, unique=True, null=True, default=None, editable=False)  # noqa: DJ001  NULLs may repeat, empty strings may not: uniqueness among open issues only
     """The fingerprint while this issue takes repeats, else NULL: one taker per fingerprint, held by the database."""
 
@@ -148,9 +150,13 @@ class OperationalIssue(Verbs, models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Store; an issue created by hand gets the fingerprint of what it says, so that its recurrence is seen."""
         if not self.fingerprint:
-            self.fingerprint = fingerprint(
-                task=self.task, exception_type=self.name, culprit="", message=str(self.error_message)
-            )
+            pieces: Any = {
+                "task": self.task,
+                "exception_type": self.name,
+                "culprit": "",
+                "message": str(self.error_message),
+            }
+            self.fingerprint, self.grouping = fingerprint(**pieces), parts(**pieces)
         super().save(*args, **kwargs)
 
 

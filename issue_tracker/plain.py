@@ -34,11 +34,12 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 def issue_text(issue: OperationalIssue) -> str:
     """Write one issue: what, since when, how often, where, with which arguments."""
+    first, last = time_text(issue.first_seen_at), time_text(issue.last_seen_at)
     facts = {
         "issue": f"{issue.pk}  {issue.severity}, {issue.status}" + (", returned" if issue.is_returned else ""),
         "task": issue.task,
         "kind": issue.kind,
-        "seen": f"{issue.occurrence_count:,} times, {_time(issue.first_seen_at)} to {_time(issue.last_seen_at)}",
+        "seen": f"{issue.occurrence_count:,} times, {first} to {last}",
         "where": issue.culprit,
         "context": json.dumps(issue.context, ensure_ascii=False, default=str),
     }
@@ -49,10 +50,11 @@ def issue_text(issue: OperationalIssue) -> str:
 
 
 def _cell(value: Any) -> str:
-    text = _time(value) if hasattr(value, "astimezone") else printable(value).replace("\n", " ").replace("\t", " ")
+    text = time_text(value) if hasattr(value, "astimezone") else printable(value).replace("\n", " ").replace("\t", " ")
     return text if len(text) <= MAX_CELL_CHARACTERS else text[: MAX_CELL_CHARACTERS - 1] + "…"
 
 
-def _time(moment: dt.datetime) -> str:
+def time_text(moment: dt.datetime) -> str:
+    """Write a moment in the current time zone, to the second."""
     local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
     return f"{local:%Y-%m-%d %H:%M:%S}"

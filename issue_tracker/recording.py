@@ -72,6 +72,8 @@ class Failure:
     occurred_at: float = 0.0
     fingerprint: str = ""
     """Given by the host; empty: derived."""
+    given_key: str = ""
+    """The head of what the host gave, for a person to read."""
     grouping_type: str = ""
     """Takes the place of `exception_type` in the fingerprint, where several types tell one story."""
     grouping_message: str | None = None
@@ -161,6 +163,7 @@ def event_of(failure: Failure, severity: str, *, bound: dict[str, Any] | None = 
         exception_type=name_of(failure.exception_type),
         culprit=name_of(failure.culprit),
         fingerprint=failure.fingerprint,
+        given_key=failure.given_key,
         grouping_type=failure.grouping_type,
         grouping_message=failure.grouping_message,
         occurred_at=failure.occurred_at or time.time(),
@@ -187,6 +190,7 @@ def _bare(failure: Failure, severity: str, error: BaseException) -> Event:
         task=str(failure.task)[:255],
         error_message="The details of this failure could not be collected.",
         fingerprint=event_id_of("bare", failure.kind, failure.task, failure.name),
+        given_key=f"{failure.kind} {failure.task} {failure.name}"[:200],
         occurred_at=time.time(),
         task_id=str(failure.task_id)[:255],
         attempt=failure.attempt,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from contextlib import ContextDecorator
 from functools import wraps
 from inspect import iscoroutinefunction
@@ -34,6 +35,8 @@ Watched = TypeVar("Watched", bound="Callable[..., Any]")
 logger = logging.getLogger("issue_tracker")
 
 MAX_TRACEBACK_CHARACTERS: Final = 131_072
+MAX_SHOWN_KEY_CHARACTERS: Final = 200
+"""Of a `fingerprint=` that are kept to be read; the key is made of the whole."""
 MAX_NAME_CHARACTERS: Final = 4_096
 """Of a name or task as given; what is longer than the column keeps a hash of that much."""
 
@@ -185,7 +188,7 @@ def _report(
             culprit=culprit_of(error) if error is not None else "",
             severity=level,
             context=_flat(context, notes),
-            fingerprint="" if _is_blank(fingerprint) else event_id_of("given", text_of(fingerprint, max_chars=1 << 20)),
+            **_given(fingerprint),
             grouping_type=title,
             is_death=False,
             **_of_request(request),
@@ -205,10 +208,19 @@ def _clear(name: object, task: object, context: object) -> None:
             severity=Severity.INFO,
             name=name_of(_title(name, [])),
             task="" if _is_blank(task) else name_of(_named(task)),
+            occurred_at=time.time(),
             context=serialize(flat).tree,
         )
     )
     notify_listeners()
+
+
+def _given(fingerprint: object) -> dict[str, Any]:
+    """Return the key made of what the host gave, and the head of that, its secrets masked, for a person to read."""
+    if _is_blank(fingerprint):
+        return {}
+    key = event_id_of("given", text_of(fingerprint, max_chars=1 << 20))
+    return {"fingerprint": key, "given_key": scrubbed_text_of(fingerprint, max_chars=MAX_SHOWN_KEY_CHARACTERS)}
 
 
 def _is_blank(value: object) -> bool:

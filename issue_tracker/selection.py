@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from django.contrib.auth import get_user_model
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
@@ -50,6 +51,29 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", help="how it died, such as time_limit")
     parser.add_argument("--since", metavar="TIME", help="seen since: 90m, 3h, 2d, 1w, or a date")
     parser.add_argument("--search", metavar="TEXT", help="in name and message")
+
+
+def add_person(parser: argparse.ArgumentParser) -> None:
+    """Add who does it, and why, to a subcommand that changes something."""
+    parser.add_argument("--by", metavar="USERNAME", default="", help="who does it: kept in Django's log of changes")
+    parser.add_argument("--note", default="", help="why; kept with --by")
+
+
+def person(options: dict[str, Any]) -> dict[str, Any]:
+    """Return `by` and `note` as the verbs take them.
+
+    Raises ValueError for a user that isn't there, and for a note that nobody would be kept with.
+    """
+    username, note = options.get("by") or "", options.get("note") or ""
+    if not username:
+        if note:
+            raise ValueError("A note is kept with who wrote it: add --by USERNAME.")
+        return {"by": None, "note": ""}
+    users = get_user_model()
+    found = users._default_manager.filter(**{users.USERNAME_FIELD: username}).first()
+    if found is None:
+        raise ValueError(f"There is no user {username!r}.")
+    return {"by": found, "note": note}
 
 
 def chosen(options: dict[str, Any], *, default_status: str = "open") -> IssueQuerySet:

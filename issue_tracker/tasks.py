@@ -9,11 +9,11 @@ from .doctor import deaths  # noqa: F401  a worker knows the tasks of `issues do
 from .requeue import jobs as requeue_jobs
 
 
-@shared_task(name="issue_tracker.requeue", ignore_result=True)
+@shared_task(name="issue_tracker.requeue", ignore_result=True, acks_late=True, reject_on_worker_lost=True)
 def work_off(job_id: int) -> None:
-    """Send the next batch of a RequeueJob, and ask for the one after it."""
+    """Send the next batch of a RequeueJob, and ask for the one after it. May be killed, and may run twice at once."""
     if requeue_jobs.work_off_batch(job_id):
-        work_off.delay(job_id)
+        requeue_jobs.hand_over(job_id)
 
 
 @shared_task(name="issue_tracker.prune", ignore_result=True)

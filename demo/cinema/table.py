@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
     from issue_tracker.models import OperationalIssue
 
-GOOD_ENDS = {"report": "cleared", "retry": "recovered"}
-"""How an issue closed itself, by its kind; any other was sent again with success."""
+GOOD_ENDS = {"report": "cleared", "retry": "recovered", "worker_lost": "recovered", "interrupted": "recovered"}
+"""How an issue closed itself, by its kind: Celery ran it again by itself. Any other was sent again, with success."""
 TITLES = ("NAME", "TASK", "SEVERITY", "KIND", "COUNT", "STATE", "MESSAGE")
 SEVERITIES = ("error", "warning", "info")
 MIN_MESSAGE_WIDTH = 24

@@ -34,12 +34,12 @@ class OccurrencePage:
     rows: list[Occurrence]
     newer: str = ""
     older: str = ""
-    latest_times: tuple[datetime, ...] = ()
-    """When the latest occurrences were, as far as this page had to know."""
+    latest: tuple[tuple[str, datetime], ...] = ()
+    """Task id and time of the latest occurrences, as far as this page had to know."""
 
 
 def chosen_occurrence(issue: OperationalIssue, pk: int | None) -> Occurrence | None:
-    """Return an occurrence of the issue, the latest by default, with what `recurrence.since_release` needs.
+    """Return an occurrence of the issue, the latest by default, with what `recurrence.release_of` needs.
 
     And with `older_id` and `newer_id` of its neighbours.
     """
@@ -73,7 +73,7 @@ def occurrence_page(issue: OperationalIssue, *, before: str = "", after: str = "
         rows=found,
         older=_mark(found[-1:]) if len(fetched) > PER_PAGE else "",
         newer=_mark(found[:1]) if edge else "",
-        latest_times=() if edge else tuple(row.occurred_at for row in fetched),
+        latest=() if edge else tuple((row.task_id, row.occurred_at) for row in fetched),
     )
 
 

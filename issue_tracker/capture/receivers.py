@@ -114,7 +114,9 @@ def on_task_retry(*, sender: Any, request: Any = None, reason: Any = None, einfo
             described,
             kind=Kind.RETRY,
             traceback=text,
-            culprit=(culprit_of(cause) if has_cause else "") or culprit_of(reason) or culprit_of_text(text),
+            # An error that was made for `retry(exc=…)` has no traceback; the Retry has. By its text a method would lose
+            # its class, and the exhausted attempt would be another issue.
+            culprit=culprit_of(reason) or culprit_of(getattr(reason, "__traceback__", None)) or culprit_of_text(text),
             context=frame_locals.context_of(cause if has_cause else reason),
             grouping_type="" if has_cause else GIVEN_UP,
             grouping_message=None if has_cause else "",
@@ -243,8 +245,8 @@ def on_task_postrun(
     if leaving is not None and is_told_to_end(leaving.__traceback__):
         return  # the process is about to end: its slot stays, so that the run is found in any case
     known = partial(request_of, task, task_id, args, kwargs, request)
-    if state == "SUCCESS" and ((earlier := earlier_attempts(request)) or is_sent_again(request)):
-        record_recovered(known(), recorded_attempts=earlier if _records_attempt(task, 0) else 0)
+    if state == "SUCCESS" and (earlier_attempts(request) or is_sent_again(request)):
+        record_recovered(known(), recorded_attempts=_recorded_attempts(task, request))
     failure = _ending(known, state, rest.get("retval"), leaving, task)
     if failure is not None:
         record(failure)
@@ -307,8 +309,17 @@ def _worker_of(consumer: Any) -> str:
 
 def _records_attempt(task: Any, attempt: int) -> bool:
     """Apply `RECORD_RETRIES`, or the task's own `issue_tracker_retries`: "all", "last", or from the n-th attempt on."""
-    policy = getattr(task, "issue_tracker_retries", None) or conf.current().record_retries
+    settings = conf.current()
+    if settings.severities.get(Kind.RETRY, "") is None:
+        return False
+    policy = getattr(task, "issue_tracker_retries", None) or settings.record_retries
     return policy == "all" or (isinstance(policy, int) and attempt + 1 >= policy)
+
+
+def _recorded_attempts(task: Any, request: Any) -> int:
+    """Count the records of this task id that a recovery must wait for. What it was sent again for is there already."""
+    was_handed_back = bool((request.delivery_info or {}).get("redelivered"))
+    return was_handed_back + sum(_records_attempt(task, attempt) for attempt in range(request.retries or 0))
 
 
 def _interrupted(request: Request, *, is_sent_again: bool) -> Failure:

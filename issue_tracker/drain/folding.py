@@ -11,7 +11,7 @@ import datetime as dt
 import logging
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db import connections
 from django.db.models import Max
@@ -22,6 +22,7 @@ from issue_tracker.models import Occurrence, OperationalIssue
 from issue_tracker.notify import note
 from issue_tracker.signals import announce, issue_opened, issue_returned, issue_unmuted
 
+from .keys import former_keys, keys_by_other_rules, with_open_keys
 from .layout import flat_context, moment_of, new_issue, row_of
 from .merging import as_event, better
 from .statements import COLUMNS, add_to_issues, insert_occurrences
@@ -48,6 +49,8 @@ COMPLETED: Final = tuple(
     name for name in COLUMNS if name not in {"issue_id", "event_id", "release", "outcome", "requeued_as"}
 )
 """What a further report of a death may change in its row."""
+_NOT_STORED: Final[dict[str, Any]] = {"given_key": "", "grouping_type": "", "grouping_message": None}
+"""What of an event is kept with the issue that it opens, and not in its row."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -116,7 +119,7 @@ def _parts(events: Sequence[Event]) -> Iterator[tuple[list[Event], list[Event]]]
 def _fold_deaths(events: list[Event], folded: Folded, *, using: str, now: dt.datetime, is_history: bool) -> None:
     if not events:
         return
-    unique = _merged(events)
+    unique = _merged(with_open_keys(events, using=using))
     known = _known(unique, using=using)
     fresh = [event for event in unique.values() if event.event_id not in known]
     _store(_takers(fresh, using=using, now=now, is_bounded=not is_history), folded, using=using, now=now)
@@ -133,8 +136,10 @@ def complete(occurrence: Occurrence, event: Event, *, using: str, now: dt.dateti
     """
     old = as_event(occurrence)
     event = replace(event, occurred_at=_known_moment(event, old, now))
+    if old.fingerprint in keys_by_other_rules(event):
+        event = replace(event, fingerprint=old.fingerprint, fingerprint_version=old.fingerprint_version)
     joined = better(event, old) if event.rank != old.rank else better(old, event)
-    if joined == old:
+    if replace(joined, **_NOT_STORED) == old:
         return False
     if joined.fingerprint != old.fingerprint:
         _move(occurrence, joined, using=using, now=now, folded=folded)
@@ -186,7 +191,7 @@ def _takers(events: list[Event], *, using: str, now: dt.datetime, is_bounded: bo
     table = OperationalIssue._base_manager.using(using)
     locked = table.select_for_update().filter(open_key__in=sorted(by_key)).order_by("open_key")
     current = {issue.fingerprint: issue for issue in locked}
-    earlier = _earlier([key for key in by_key if key not in current], using=using)
+    earlier = _earlier([by_key[key][0] for key in by_key if key not in current], using=using)
     if is_bounded:
         _spill(by_key, current, using=using, now=now)
     takers: list[_Taker] = []
@@ -231,6 +236,7 @@ def _spilled(event: Event) -> Event:
         culprit="",
         fingerprint=OVERFLOW,
         fingerprint_version=0,
+        given_key=f"more than {MAX_NEW_ISSUES_AN_HOUR:,} new fingerprints within an hour",
         context={**event.context, **{key: value for key, value in told.items() if value}},
     )
 
@@ -281,14 +287,17 @@ def _returns_from(earlier: OperationalIssue | None, at: dt.datetime, window: dt.
     return earlier
 
 
-def _earlier(keys: list[str], *, using: str) -> dict[str, OperationalIssue]:
-    """Find the latest issue of each fingerprint, for the link to what it returned from."""
-    if not keys:
+def _earlier(events: list[Event], *, using: str) -> dict[str, OperationalIssue]:
+    """Find the latest issue of each fingerprint, by former rules as well, for the link to what it returned from."""
+    if not events:
         return {}
+    former = former_keys(events)
+    keys = [*former, *(event.fingerprint for event in events)]
     table = OperationalIssue._base_manager.using(using)
     latest = table.filter(fingerprint__in=keys).order_by().values("fingerprint").annotate(latest=Max("id"))
     ids = [row["latest"] for row in latest]
-    return {issue.fingerprint: issue for issue in table.filter(id__in=ids)} if ids else {}
+    issues = table.filter(id__in=ids).order_by("id") if ids else []
+    return {former.get(issue.fingerprint, issue.fingerprint): issue for issue in issues}
 
 
 def _store(takers: list[_Taker], folded: Folded, *, using: str, now: dt.datetime) -> None:

@@ -11,6 +11,8 @@ from django.utils import timezone
 from issue_tracker.event import Event, Kind
 from issue_tracker.models import OperationalIssue
 
+from .keys import grouping_of
+
 
 def new_issue(
     event: Event, earlier: OperationalIssue | None, now: dt.datetime, *, takes_repeats: bool = True
@@ -29,6 +31,7 @@ def new_issue(
         culprit=event.culprit,
         fingerprint=event.fingerprint,
         fingerprint_version=event.fingerprint_version,
+        grouping=grouping_of(event),
         open_key=event.fingerprint if takes_repeats else None,
         occurrence_count=0,
         first_seen_at=at,

@@ -6,14 +6,16 @@ they belong to; like those they are idempotent. They make no occurrences, they c
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db.models import F, Q
+from django.db.models.fields.json import KeyTransform
 
 from issue_tracker.event import Event, Kind
 from issue_tracker.models import Occurrence, OperationalIssue
 from issue_tracker.signals import announce, issue_recovered, issue_resolved
+
+from .layout import moment_of
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -29,6 +31,8 @@ with countdown 0 their records may come later than its own.
 
 MAX_REQUEUES: Final = 50
 """How many times one task is followed back through its requeues."""
+MAX_KEYS_ASKED: Final = 3
+"""Values of a condition that the database compares; the rest is compared here."""
 CHUNK: Final = 500
 """Rows by key in one statement; SQLite allows 999 parameters at the least."""
 
@@ -95,39 +99,58 @@ def fail_again(events: list[Event], *, using: str) -> None:
 
 
 def clear(event: Event, *, using: str, now: dt.datetime) -> None:
-    """Mark what was reported under this name, task and context values as cleared; resolve issues with nothing else
-    left.
+    """Mark what was reported under this name, task and context values, up to then, as cleared; resolve issues with
+    nothing else left.
 
     An empty task, or context, matches any.
     """
-    reports = Occurrence.objects.using(using).filter(
-        issue__name=event.name,
-        issue__kind=Kind.REPORT,
-        issue__status__in=("open", "muted"),
-        outcome=Occurrence.Outcome.NONE,
+    issues = OperationalIssue._base_manager.using(using).filter(
+        name=event.name, kind=Kind.REPORT, status__in=("open", "muted")
     )
     if event.task:
-        reports = reports.filter(issue__task=event.task)
-    # The values are compared here, not by the database: SQLite has no containment of JSON.
-    rows = reports.order_by("pk").values_list("pk", "context").iterator(chunk_size=CHUNK)
-    matching = [pk for pk, context in rows if isinstance(context, dict) and event.context.items() <= context.items()]
+        issues = issues.filter(task=event.task)
+    ids = list(issues.values_list("pk", flat=True))
+    if not ids:
+        return  # the usual case: each run that finds its condition fulfilled says so
+    reports = Occurrence.objects.using(using).filter(
+        issue__in=ids, outcome=Occurrence.Outcome.NONE, occurred_at__lte=moment_of(event, now)
+    )
+    matching = _with_values(reports, event.context)
     for start in range(0, len(matching), CHUNK):
-        some = Occurrence.objects.using(using).filter(pk__in=matching[start : start + CHUNK])
+        some = Occurrence.objects.using(using).filter(
+            pk__in=matching[start : start + CHUNK], outcome=Occurrence.Outcome.NONE
+        )
         for issue_id in sorted(_mark(some, Occurrence.Outcome.CLEARED, using=using)):
             _close(issue_id, using=using, now=now, keeps_key=False)
 
 
+def _with_values(reports: QuerySet[Occurrence], values: dict[str, Any]) -> list[int]:
+    """Return the keys of the reports whose context holds these values.
+
+    What is compared is decided here, for SQLite has no containment of JSON; the database keeps the plain ones, so that
+    a hundred thousand reports of other theaters are not read for this one.
+    """
+    for place, (key, value) in enumerate(list(values.items())[:MAX_KEYS_ASKED]):
+        if key.isidentifier() and type(value) in (str, int):
+            reports = reports.alias(**{f"value_{place}": KeyTransform(key, "context")})
+            reports = reports.filter(**{f"value_{place}": value})
+    rows = reports.order_by("pk").values_list("pk", "context").iterator(chunk_size=CHUNK)
+    return [pk for pk, context in rows if isinstance(context, dict) and values.items() <= context.items()]
+
+
 def _mark(rows: QuerySet[Occurrence], outcome: Occurrence.Outcome, *, using: str) -> set[int]:
-    """Give these occurrences an outcome and count it on their issues; returns the issues."""
-    found = list(rows.values_list("pk", "issue_id"))
-    if not found:
-        return set()
-    Occurrence.objects.using(using).filter(pk__in=[pk for pk, _issue in found]).update(outcome=outcome)
-    counts = Counter(issue_id for _pk, issue_id in found)
-    for issue_id in sorted(counts):
-        issue = OperationalIssue._base_manager.using(using).filter(pk=issue_id)
-        issue.update(recovered_count=F("recovered_count") + counts[issue_id])
-    return set(counts)
+    """Give these occurrences an outcome and count it on their issues; returns the issues.
+
+    Each issue is locked first, and only what is changed under the lock is counted: two nodes may tell the same.
+    """
+    issues = OperationalIssue._base_manager.using(using)
+    changed = set()
+    for issue_id in sorted(set(rows.values_list("issue_id", flat=True))):
+        issues.select_for_update().filter(pk=issue_id).values_list("pk", flat=True).first()
+        if count := rows.filter(issue_id=issue_id).update(outcome=outcome):
+            issues.filter(pk=issue_id).update(recovered_count=F("recovered_count") + count)
+            changed.add(issue_id)
+    return changed
 
 
 def _close(issue_id: int, *, using: str, now: dt.datetime, keeps_key: bool) -> None:

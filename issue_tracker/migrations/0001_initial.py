@@ -75,6 +75,7 @@ class Migration(migrations.Migration):
                     "fingerprint_version",
                     models.PositiveSmallIntegerField(default=1, verbose_name="fingerprint version"),
                 ),
+                ("grouping", models.JSONField(blank=True, default=dict, editable=False)),
                 ("open_key", models.CharField(default=None, editable=False, max_length=64, null=True, unique=True)),
                 (
                     "status",

@@ -66,6 +66,11 @@ def policy_of(name: str) -> str:
     return chosen if chosen in POLICIES else "confirm"
 
 
+def asking_first(names: Iterable[str]) -> list[str]:
+    """Return the tasks among these whose policy asks for a confirmation, sorted."""
+    return sorted(name for name in set(names) if policy_of(name) == "confirm")
+
+
 def _app() -> Celery:
     """Return the app that the proxy stands for: `_imported` tells apps apart by identity."""
     proxy: Any = current_app

@@ -1,12 +1,13 @@
 """Large groups sent again in the background: a RequeueJob worked off in batches by a Celery task of ours.
 
 Right of the seam. A batch is claimed by moving the job's cursor before anything is sent, so two workers never take the
-same one; each occurrence is claimed by itself as well. A kill in mid-batch leaves the rest of that batch unsent and
-unclaimed: starting a job anew finds it.
+same one; each occurrence is claimed by itself as well. What a kill in mid-batch left unsent is found at the end of the
+job, which then goes over the whole once more; what had been sent by then is sent, but not in the job's count.
 """
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
@@ -16,6 +17,7 @@ from issue_tracker import conf
 from issue_tracker.models import Occurrence, OperationalIssue, RequeueJob
 
 from .again import MAX_AT_ONCE, Requeued, requeue_all
+from .sending import NotSentError, Sender, UnconfirmedError
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -24,6 +26,8 @@ BATCH: Final = MAX_AT_ONCE
 MAX_NOTE_CHARACTERS: Final = 255
 """Of a job's note: the column's."""
 SENDABLE: Final = (Occurrence.Outcome.NONE,)
+_ANEW: Final[dict[str, Any]] = {"last_occurrence_id": 0, "refused_count": 0, "reasons": {}}
+"""How a job begins again from its first occurrence."""
 
 
 def sendable(issues: QuerySet[OperationalIssue] | list[OperationalIssue]) -> QuerySet[Occurrence]:
@@ -48,7 +52,7 @@ def start(issues: QuerySet[OperationalIssue] | list[OperationalIssue], *, by: An
     with transaction.atomic(using=using):
         job = RequeueJob.objects.using(using).create(created_by=by, note=note, total_count=sendable(issues).count())
         job.issues.set(issues)
-    hand_over(job)
+    hand_over(job.pk)
     return job
 
 
@@ -58,22 +62,31 @@ def stop(job: RequeueJob) -> bool:
 
 
 def resume(job: RequeueJob) -> bool:
-    """Go on with a stopped job; returns whether it was stopped."""
-    changed = bool(_jobs().filter(pk=job.pk, status="stopped").update(status="running", stopped_by=""))
+    """Go on with a stopped job; returns whether it was stopped.
+
+    It begins anew: what was sent is passed over, what was refused is asked and counted again.
+    """
+    changed = _jobs().filter(pk=job.pk, status="stopped").update(status="running", stopped_by="", **_ANEW)
     if changed:
-        hand_over(job)
-    return changed
+        hand_over(job.pk)
+    return bool(changed)
 
 
-def hand_over(job: RequeueJob) -> None:
-    """Ask a worker for the next batch; a broker that is away stops the job, with the reason."""
+def hand_over(job_id: int) -> None:
+    """Ask a worker for the next batch, within seconds; a broker that is away or frozen stops the job, with the reason.
+
+    Where it is not known whether the message arrived, that does no harm: a worker leaves a stopped job alone.
+    """
     from issue_tracker.tasks import work_off  # imports this module
 
     try:
-        work_off.apply_async((job.pk,), retry=False)
+        with Sender(work_off.app) as sender:
+            task_id = str(uuid.uuid4())
+            sender.send(name=work_off.name, args=[job_id], kwargs={}, task_id=task_id, headers={}, options={})
     except Exception as error:  # noqa: BLE001  whatever the broker's client raises: the job says so and can be resumed
-        _jobs().filter(pk=job.pk).update(
-            status="stopped", stopped_by=f"no worker could be asked: {type(error).__name__}"
+        reason = str(error) if isinstance(error, NotSentError | UnconfirmedError) else type(error).__name__
+        _jobs().filter(pk=job_id, status="running").update(
+            status="stopped", stopped_by=f"no worker could be asked: {reason}"
         )
 
 
@@ -82,15 +95,28 @@ def work_off_batch(job_id: int) -> bool:
     job = _jobs().filter(pk=job_id, status="running").first()
     if job is None:
         return False
-    batch = list(sendable(list(job.issues.all())).filter(pk__gt=job.last_occurrence_id).select_related("issue")[:BATCH])
+    left = sendable(list(job.issues.all()))
+    batch = list(left.filter(pk__gt=job.last_occurrence_id).select_related("issue")[:BATCH])
     if not batch:
-        _jobs().filter(pk=job_id).update(status="done", finished_at=timezone.now())
-        return False
+        return not _end(job, left.filter(pk__lte=job.last_occurrence_id).count())
     claimed = _jobs().filter(pk=job_id, status="running", last_occurrence_id=job.last_occurrence_id)
     if not claimed.update(last_occurrence_id=batch[-1].pk):
         return False  # another worker has this batch
     done = requeue_all(batch, by=job.created_by, note=job.note, confirmed=True)
     return _book(job_id, done)
+
+
+def _end(job: RequeueJob, left_count: int) -> bool:
+    """End a job that has come to its last occurrence; where a killed worker left some unsent, let it begin anew.
+
+    What was refused is left, too, and counted anew then. Returns whether it has ended.
+    """
+    same = _jobs().filter(pk=job.pk, status="running", last_occurrence_id=job.last_occurrence_id)
+    if left_count > job.refused_count:
+        same.update(**_ANEW)
+        return False
+    same.update(status="done", finished_at=timezone.now())
+    return True
 
 
 def _book(job_id: int, done: Requeued) -> bool:
@@ -101,7 +127,7 @@ def _book(job_id: int, done: Requeued) -> bool:
         for reason, count in done.refused.items():
             job.reasons[reason] = job.reasons.get(reason, 0) + count
         if done.stopped_by:
-            job.status, job.stopped_by, job.last_occurrence_id = "stopped", done.stopped_by, 0
+            job.status, job.stopped_by = "stopped", done.stopped_by
         job.save()
     return job.status == "running"
 

@@ -62,7 +62,7 @@ def running(folder: Path) -> list[int]:
 
 
 def test_demo_prints_every_issue_and_leaves_nothing_running(launch: Launch, folder: Path, output: Path) -> None:
-    """Exit code 0, a table with every way to die, the totals, and the command that opens the admin."""
+    """Exit code 0, a table with every way to die and what became of it, the totals, and what opens the admin."""
     process = launch("demo")
 
     assert process.wait(120) == 0, output.read_text()
@@ -70,6 +70,9 @@ def test_demo_prints_every_issue_and_leaves_nothing_running(launch: Launch, fold
     assert "expectations are met" in text
     for kind in ("failure", "retry", "soft_time_limit", "time_limit", "worker_lost", "report"):
         assert f"  {kind}  " in text
+    ends = {"retry_then_success": "recovered", "plain_exception": "open, returned", "outage": "requeued"}
+    for task, became in {**ends, "save_showtimes_for_theater": "cleared"}.items():
+        assert re.search(rf"  {task} .*  {became}  ", text), f"{task} is not shown as {became}"
     assert re.search(r"\d+ issues \(\d+ error, \d+ warning, \d+ info\), \d+ occurrences", text)
     assert "make up" in text
     assert running(folder) == []

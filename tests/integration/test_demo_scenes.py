@@ -70,6 +70,7 @@ def test_a_return_is_compared_when_one_is_expected() -> None:
         ({"status": "resolved"}, "resolved"),
         ({"status": "resolved", "recovered_count": 2}, "cleared"),
         ({"status": "resolved", "recovered_count": 2, "kind": "retry"}, "recovered"),
+        ({"status": "resolved", "recovered_count": 2, "kind": "worker_lost"}, "recovered"),
         ({"status": "resolved", "recovered_count": 2, "kind": "failure"}, "requeued"),
         ({"is_returned": True}, "open, returned"),
     ],

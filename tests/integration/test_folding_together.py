@@ -83,6 +83,18 @@ def test_spools_of_several_nodes_fold_into_the_same_issues(tmp_path: Path) -> No
     assert all(spool.quarantine_count() == 0 for spool in spools)
 
 
+def test_a_burst_of_equal_failures_is_one_issue(tmp_path: Path) -> None:
+    """10,000 of them from three nodes at once: all drainers want the same row, and none dies of that."""
+    spools = [Spool(tmp_path / str(number)) for number in range(DRAINERS)]
+    for number, spool in enumerate(spools):
+        fill(spool, [an_event() for _number in range(len(range(number, 10_000, DRAINERS)))])
+
+    in_threads(*map(until_drained, spools))
+
+    assert_exact({"f" * 64: 10_000})
+    assert all(spool.quarantine_count() == 0 for spool in spools)
+
+
 def test_the_same_deaths_drained_twice_are_stored_once(tmp_path: Path) -> None:
     """As two nodes that share a database would tell of one task, or a copied spool would."""
     events = [an_event(fingerprint=f"{number % 7:064}") for number in range(200)]

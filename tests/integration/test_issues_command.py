@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from issue_tracker.models import OperationalIssue
+from issue_tracker.models import Occurrence, OperationalIssue
 from issue_tracker.recording import append
 from issue_tracker.selection import moment
 from tests.events import an_event, stored
@@ -70,11 +73,74 @@ def test_show_prints_an_issue_whole_and_harmless(two: tuple[OperationalIssue, Op
     assert json.loads(issues("show", str(two[0].pk), "--format", "json")[1])["name"] == "Timeout"
 
 
-def test_explain_says_which_parts_made_the_key(two: tuple[OperationalIssue, OperationalIssue]) -> None:
-    """Task, type, place, and the message without what differs."""
-    out = issues("explain", str(two[0].pk))[1]
+def test_explain_says_which_parts_made_the_key() -> None:
+    """Task, type, place, and the message without what differs; for scripts too."""
+    event = replace(an_event(task="shop.tasks.pay", error_message="slow: 5 s", fingerprint=""), fingerprint_version=1)
+    stored(replace(event, fingerprint=event.keyed()))
+    issue = OperationalIssue.objects.get()
 
-    assert all(part in out for part in ("shop.tasks.pay", "ValueError", "cinema.tasks:download", "slow", "a" * 64))
+    out = issues("explain", str(issue.pk))[1]
+
+    told = json.loads(issues("explain", str(issue.pk), "--format", "json")[1])
+    assert all(part in out for part in ("shop.tasks.pay", "ValueError", "cinema.tasks:download", issue.fingerprint))
+    assert (told["message"], told["version"], told["takes repeats"]) == ("slow: #", "1", "yes")
+
+
+def test_explain_tells_of_the_parts_that_were_not_taken_from_what_is_shown() -> None:
+    """The key given by the host; what a worse failure has renamed; what was stored without a key."""
+    stored(an_event(fingerprint="d" * 64, fingerprint_version=0, given_key="seats of theater 5"))
+    OperationalIssue.objects.bulk_create([OperationalIssue(name="By hand", task="t", error_message="m")])
+
+    assert "given  seats of theater 5" in issues("explain", str(OperationalIssue.objects.get(task__contains=".").pk))[1]
+    assert "past `save()`" in issues("explain", str(OperationalIssue.objects.get(name="By hand").pk))[1]
+
+
+def test_show_tells_the_stories() -> None:
+    """How it comes back, what it returned from, and the latest runs with their attempts, wherever those are."""
+    stored(an_event(name="TimeoutError", task_id="one", fingerprint="a" * 64))
+    first = OperationalIssue.objects.get()
+    first.resolve()
+    stored(
+        an_event(kind="retry", name="KeyError", task_id="two", fingerprint="c" * 64),
+        an_event(kind="failure", name="TimeoutError", task_id="two", attempt=1, fingerprint="a" * 64),
+    )
+    issue = OperationalIssue.objects.get(is_returned=True)
+    Occurrence.objects.filter(task_id="two", attempt=1).update(outcome="requeued", requeued_as="three")
+
+    out = issues("show", str(issue.pk))[1]
+
+    assert "Seen 2 times, on 1 of the last 30 days." in out
+    assert f"issue {first.pk}, seen last" in out
+    assert "two  1. KeyError, 2. TimeoutError: Sent again as three" in out
+    told = json.loads(issues("show", str(issue.pk), "--format", "json")[1])
+    assert (told["returned_from"], [one["attempt"] for one in told["latest_runs"][0]]) == ([first.pk], [0, 1])
+
+
+def test_a_change_is_kept_with_who_and_why(two: tuple[OperationalIssue, OperationalIssue]) -> None:
+    """In Django's LogEntry; a note without a name would be lost, so it is refused, as is a name that isn't there."""
+    User.objects.create_user("ana")
+
+    assert issues("resolve", str(two[0].pk), "--by", "ana", "--note", "deployed")[0] == 0
+    assert issues("reopen", str(two[0].pk), "--by", "ana")[0] == 0
+    assert issues("mute", str(two[1].pk), "--by", "ana", "--more", "5", "--note", "known")[0] == 0
+    assert issues("mute", str(two[0].pk), "--note", "known")[0] == 2
+    assert issues("mute", str(two[0].pk), "--by", "nobody")[0] == 2
+
+    said = LogEntry.objects.order_by("pk").values_list("user__username", "object_id", "change_message")
+    assert list(said) == [
+        ("ana", str(two[0].pk), "resolved: deployed"),
+        ("ana", str(two[0].pk), "reopened"),
+        ("ana", str(two[1].pk), "muted until 5 more occurrences: known"),
+    ]
+
+
+def test_requeue_asks_for_a_yes(two: tuple[OperationalIssue, OperationalIssue]) -> None:
+    """Unless the task's policy is "safe"; with 1, for a script to notice."""
+    code, _out, err = issues("requeue", "--task", "pay")
+
+    assert code == 1
+    assert "shop.tasks.pay asks for a confirmation" in err
+    assert not Occurrence.objects.exclude(requeued_as="").exists()
 
 
 def test_an_unknown_id_is_said_so() -> None:

@@ -115,6 +115,17 @@ def test_a_mute_ends_at_its_count() -> None:
     assert (issue.status, issue.muted_until_count, issue.occurrence_count) == ("open", None, 4)
 
 
+@pytest.mark.parametrize("more", [0, -1])
+def test_a_mute_until_nothing_more_is_refused(more: int) -> None:
+    """It would be none, or end below nothing."""
+    issue = an_issue()
+
+    with pytest.raises(ValueError, match="at the earliest"):
+        issue.mute(more=more)
+
+    assert state(issue)[0] == "open"
+
+
 def test_only_open_issues_are_muted() -> None:
     """A resolved one has nothing left to say."""
     issue = an_issue()
@@ -177,6 +188,8 @@ def test_the_questions_of_a_queryset() -> None:
     assert set(OperationalIssue.objects.muted()) == {muted}
     assert set(OperationalIssue.objects.recurring()) == {muted, returned}
     assert set(OperationalIssue.objects.open().recurring()) == {returned}
+    assert set(OperationalIssue.objects.recurring(over=timedelta(days=3))) == {returned}
+    assert set(OperationalIssue.objects.recurring(since=NOW + timedelta(days=1))) == set()
 
 
 def test_who_did_it_is_kept() -> None:
@@ -190,6 +203,7 @@ def test_who_did_it_is_kept() -> None:
 
     [entry] = LogEntry.objects.all()
     assert (entry.user, entry.object_id, entry.change_message) == (user, str(one.pk), "resolved: deployed")
+    assert abs(timezone.now() - entry.action_time) < timedelta(minutes=1)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from celery import Celery, current_app
+from celery.schedules import crontab, schedule
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
 from issue_tracker.models import OperationalIssue
-from issue_tracker.recurrence import DAYS, gap_words, incident_of, of_issue, regular_gap, summarise, words
+from issue_tracker.recurrence import (
+    DAYS,
+    counts_by_hour,
+    gap_words,
+    incident_of,
+    of_issue,
+    regular_gap,
+    rhythm_of,
+    runs_of,
+    since_release,
+    summarise,
+    words,
+)
+from issue_tracker.recurrence.queries import scheduled_interval
 from tests.events import an_event, stored
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytest_django.fixtures import SettingsWrapper
 
 NOW = dt.datetime(2026, 11, 23, 12, 30, tzinfo=dt.UTC)
@@ -82,6 +103,129 @@ def test_a_regular_gap_is_found(gaps: list[int], expected: dt.timedelta | None) 
     assert regular_gap(times) == expected
 
 
+def times_after(*gaps: float) -> list[dt.datetime]:
+    """Return times with these gaps in seconds between them, the last one now."""
+    times = [NOW]
+    for gap in reversed(gaps):
+        times.append(times[-1] - dt.timedelta(seconds=gap))
+    return times
+
+
+@pytest.mark.parametrize(
+    ("gaps", "interval", "expected"),
+    [
+        ([600] * 9, None, (600, 1.0)),
+        ([600, 1_200, 600, 3_000, 600, 600], None, (600, 7 / 12)),
+        ([590, 610, 1_190, 605, 2_410, 600], None, (602, 7 / 11)),
+        ([1_200] * 9, 600, (600, 10 / 19)),
+        ([600] * 9, 600, (600, 1.0)),
+        ([600] * 9, 610, (610, 1.0)),
+        ([600] * 9, 900, None),
+        ([600] * 4, None, None),
+        ([1, 900, 30, 4_000, 77, 12_000, 3, 650, 8_123], None, None),
+        ([0] * 9, None, None),
+    ],
+    ids=["every", "some", "late", "scheduled some", "scheduled every", "slow", "other", "few", "irregular", "burst"],
+)
+def test_runs_are_told_from_gaps(gaps: list[float], interval: int | None, expected: tuple[int, float] | None) -> None:
+    """Every run or some: by the schedule, else by the shortest usual gap; nothing where gaps don't say."""
+    found = rhythm_of(times_after(*gaps), interval=dt.timedelta(seconds=interval) if interval else None)
+
+    assert (found and (found.every.total_seconds(), found.share)) == expected
+    assert found is None or found.is_scheduled is (interval is not None)
+
+
+@given(st.integers(5, 86_400), st.lists(st.integers(1, 9), min_size=10, max_size=150))
+def test_a_known_interval_gives_the_share_of_its_runs(interval: int, steps: list[int]) -> None:
+    """Whatever runs are left out: those that had the problem, of all there were."""
+    found = rhythm_of(times_after(*(step * interval for step in steps)), interval=dt.timedelta(seconds=interval))
+
+    assert found is not None
+    assert found.share == pytest.approx((len(steps) + 1) / (sum(steps) + 1))
+    assert found.is_every_run is (found.share >= 0.95)
+
+
+@given(st.lists(st.floats(0, 10**7), max_size=60), st.none() | st.floats(0.001, 10**6))
+def test_a_share_is_a_share_whatever_comes(gaps: list[float], seconds: float | None) -> None:
+    """Never nothing, never more than all."""
+    interval = dt.timedelta(seconds=seconds) if seconds else None
+
+    found = rhythm_of(times_after(*gaps), interval=interval)
+
+    assert found is None or (0 < found.share <= 1 and found.every >= dt.timedelta(seconds=1))
+
+
+@pytest.mark.parametrize(
+    ("gaps", "interval", "sentence"),
+    [
+        ([600] * 9, 600, "On every run (scheduled every 10 minutes)."),
+        ([1_200] * 9, 600, "On 53 % of the runs (scheduled every 10 minutes)."),
+        ([600] * 9, None, "About every 10 minutes, each time."),
+        ([600, 1_200, 600, 3_000, 600, 600], None, "About every 10 minutes, 58 % of the times."),
+    ],
+)
+def test_every_run_or_some_is_said(gaps: list[float], interval: int | None, sentence: str) -> None:
+    """Of runs is spoken only where the schedule is known."""
+    known = dt.timedelta(seconds=interval) if interval else None
+
+    assert sentence in words(summarise(hours((0, 10)), times_after(*gaps), now=NOW, interval=known))
+
+
+def test_attempts_and_reports_of_one_run_are_one() -> None:
+    """By their task id, at the earliest time; what has none stands for itself."""
+    later = NOW + dt.timedelta(minutes=1)
+
+    assert runs_of([("a", later), ("a", NOW), ("", NOW), ("", NOW), ("b", later)]) == [NOW, NOW, NOW, later]
+
+
+@pytest.mark.parametrize(
+    ("first", "before", "expected"),
+    [
+        ("1.1", ["1.0"], "1.1"),
+        ("1.1", ["1.1", "", "1.1", "1.0", "1.0"], "1.1"),
+        ("1.1", [], ""),
+        ("1.1", ["1.1", "1.1"], ""),
+        ("1.1", ["", ""], ""),
+        ("1.0", ["1.1", "1.0"], ""),
+        ("1.1", ["1.1", "1.0", "1.1"], ""),
+        ("", ["1.0"], ""),
+    ],
+    ids=["next", "runs for a while", "nothing before", "no other", "no releases", "rolled back", "mixed", "unknown"],
+)
+def test_the_release_that_brought_it_is_told_from_those_before(first: str, before: list[str], expected: str) -> None:
+    """Newest first: it came with a release when nothing but others were there before that release."""
+    assert since_release(first, before) == expected
+
+
+@pytest.fixture
+def app() -> Iterator[Celery]:
+    """The host's Celery app, with a schedule."""
+    before = current_app._get_current_object()
+    app = Celery("host", set_as_current=True)
+    app.conf.beat_schedule = {
+        "seconds": {"task": "seconds", "schedule": 600.0},
+        "delta": {"task": "delta", "schedule": dt.timedelta(minutes=10)},
+        "schedule": {"task": "schedule", "schedule": schedule(run_every=600)},
+        "crontab": {"task": "crontab", "schedule": crontab(minute="*/10")},
+        "twice a": {"task": "twice", "schedule": 600},
+        "twice b": {"task": "twice", "schedule": 700},
+    }
+    yield app
+    before.set_current()
+
+
+@pytest.mark.usefixtures("app")
+@pytest.mark.parametrize(
+    ("task", "seconds"),
+    [("seconds", 600), ("delta", 600), ("schedule", 600), ("crontab", None), ("twice", None), ("unknown", None)],
+)
+def test_the_schedule_says_how_often_a_task_runs(task: str, seconds: int | None) -> None:
+    """Where it has it once, at a plain interval; else the gaps must tell."""
+    expected = dt.timedelta(seconds=seconds) if seconds else None
+
+    assert scheduled_interval(task) == expected
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0.5, "less than a second"), (1, "1 second"), (600, "10 minutes"), (5_400, "1.5 hours"), (86_400, "1 day")],
@@ -142,3 +286,41 @@ def test_issues_that_began_together_are_one_incident() -> None:
 
     assert [other.name for other in incident_of(issue)] == ["b"]
     assert of_issue(issue).together_with == (OperationalIssue.objects.get(name="b").pk,)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("zone", ["UTC", "America/Bogota", "Asia/Kathmandu"])
+def test_the_database_counts_hours_as_python_does(zone: str) -> None:
+    """On every database, to the second round the hour, read in any time zone."""
+    r = random.Random(zone)
+    now = timezone.now().replace(microsecond=0)
+    top = now.replace(minute=0, second=0)
+    moments = [now - dt.timedelta(seconds=r.randrange(29 * 86_400)) for _number in range(200)]
+    moments += [top - dt.timedelta(days=1, microseconds=back) for back in (0, 1, 500_000, 999_999)]
+    stored(*(an_event(occurred_at=moment.timestamp()) for moment in moments))
+
+    with timezone.override(zone):
+        found = counts_by_hour(OperationalIssue.objects.get(), since=now - dt.timedelta(days=DAYS))
+        local = timezone.get_current_timezone()
+
+    # As the hour of UTC begins, in a zone that is off by less than an hour.
+    expected = Counter(moment.replace(minute=0, second=0, microsecond=0).astimezone(local) for moment in moments)
+    assert found == expected
+
+
+@pytest.mark.django_db
+def test_the_queries_do_not_grow_with_the_returns() -> None:
+    """Twelve issues of one fingerprint cost as many as six, and the latest runs come from the newest of them."""
+    now = timezone.now()
+    costs = []
+    for number in range(12):
+        OperationalIssue.objects.resolve()
+        at = now - dt.timedelta(minutes=120 - number * 10)
+        stored(an_event(task_id=f"t{number}", occurred_at=at.timestamp()))
+        with CaptureQueriesContext(connection) as queries:
+            found = of_issue(OperationalIssue.objects.open().get(), now=now)
+        costs.append(len(queries))
+
+    assert max(costs) == costs[-1] == costs[5] <= 11
+    assert found.total == 12
+    assert found.every is None

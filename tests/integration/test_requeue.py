@@ -242,3 +242,113 @@ def test_attempts_that_celery_retried_are_not_sent_again(app: Celery) -> None:
     stored(an_event(task=TASK, kind="retry", severity="warning"), an_event(task=TASK))
 
     assert requeue_jobs.sendable(list(OperationalIssue.objects.all())).values_list("kind", flat=True).get() == "failure"
+
+
+def test_it_goes_to_the_queue_that_it_came_from(app: Celery, server: brokers.Broker) -> None:
+    """Though the app would route it elsewhere by now."""
+    app.conf.task_routes = {TASK: {"queue": "elsewhere"}}
+    occurrence = failed(options={"routing_key": "posters"})
+
+    requeue(occurrence, confirmed=True)
+
+    with redis.Redis.from_url(server.url) as client:
+        assert (client.llen("posters"), client.llen("elsewhere"), client.llen("celery")) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("outcome", ["recovered", "succeeded"])
+def test_it_refuses_what_succeeded_in_the_end(app: Celery, outcome: str) -> None:
+    """There is nothing left to do."""
+    occurrence = failed()
+    Occurrence.objects.update(outcome=outcome)
+    occurrence.refresh_from_db()
+
+    assert why_not(occurrence) == "it succeeded in the end"
+
+
+def test_it_refuses_what_was_sent_already_and_says_as_what(app: Celery, server: brokers.Broker) -> None:
+    """The person finds the run that it led to."""
+    occurrence = failed()
+    task_id = requeue(occurrence, confirmed=True)
+
+    with pytest.raises(RequeueRefused, match=f"sent again already, as {task_id}"):
+        requeue(occurrence, confirmed=True)
+
+
+def test_many_at_once_send_each_once(app: Celery, server: brokers.Broker) -> None:
+    """Four people press the button for the same group."""
+    stored(*[an_event(task=TASK, task_id=f"t{number}") for number in range(20)])
+    everything = list(Occurrence.objects.select_related("issue"))
+
+    done = [requeue_all(everything, confirmed=True) for _person in range(4)]
+
+    assert [len(one.sent) for one in done] == [20, 0, 0, 0]
+    assert len(messages(server)) == 20
+
+
+def test_a_frozen_broker_stops_a_job_soon_and_it_goes_on_later(app: Celery, server: brokers.Broker) -> None:
+    """Started or resumed: the answer comes within seconds, says why, and nothing is sent twice."""
+    stored(*[an_event(task=TASK, task_id=f"t{n}") for n in range(3)])
+    server.freeze()
+    started_at = time.monotonic()
+
+    job = requeue_jobs.start(list(OperationalIssue.objects.all()))
+
+    assert time.monotonic() - started_at < MAX_ANSWER_SECONDS
+    job.refresh_from_db()
+    assert job.status == "stopped"
+    assert "no worker could be asked: the broker redis://" in job.stopped_by
+    server.thaw()
+    assert requeue_jobs.resume(job)
+    assert requeue_jobs.work_off_batch(job.pk)
+    assert not requeue_jobs.work_off_batch(job.pk)
+    job.refresh_from_db()
+    assert (job.status, job.sent_count, job.stopped_by) == ("done", 3, "")
+    assert len([message for message in messages(server) if message["headers"]["task"] == TASK]) == 3
+
+
+def test_a_broker_that_freezes_in_the_middle_of_a_job_stops_it(app: Celery, server: brokers.Broker) -> None:
+    """It says so; resumed, the rest is sent, each once, and what was refused is counted once."""
+    stored(*[an_event(task=TASK, task_id=f"t{n}", payload_note="cut" if n == 0 else "") for n in range(4)])
+    job = requeue_jobs.start(list(OperationalIssue.objects.all()))
+    server.freeze()
+
+    assert not requeue_jobs.work_off_batch(job.pk)
+
+    job.refresh_from_db()
+    assert (job.status, job.sent_count) == ("stopped", 0)
+    assert "broker" in job.stopped_by
+    server.thaw()
+    requeue_jobs.resume(job)
+    while requeue_jobs.work_off_batch(job.pk):
+        pass
+    job.refresh_from_db()
+    assert (job.status, job.sent_count, job.refused_count, sum(job.reasons.values())) == ("done", 3, 1, 1)
+
+
+def test_what_a_killed_worker_left_of_its_batch_is_sent_in_the_end(app: Celery, server: brokers.Broker) -> None:
+    """It had claimed the batch and sent a part of it; the message comes again, and the job goes over the whole."""
+    stored(*[an_event(task=TASK, task_id=f"t{n}", payload_note="cut" if n == 0 else "") for n in range(130)])
+    job = requeue_jobs.start(list(OperationalIssue.objects.all()))
+    first = list(requeue_jobs.sendable(list(OperationalIssue.objects.all())).select_related("issue")[:100])
+    RequeueJob.objects.update(last_occurrence_id=first[-1].pk)
+    requeue_all(first[:40], confirmed=True)
+
+    while requeue_jobs.work_off_batch(job.pk):
+        pass
+
+    job.refresh_from_db()
+    assert (job.status, job.refused_count) == ("done", 1)
+    ids = [message["headers"]["id"] for message in messages(server) if message["headers"]["task"] == TASK]
+    assert len(ids) == len(set(ids)) == 129
+
+
+def test_a_batch_is_worked_off_by_one_worker(app: Celery, server: brokers.Broker) -> None:
+    """The message that asked for it came twice."""
+    stored(*[an_event(task=TASK, task_id=f"t{n}") for n in range(150)])
+    job = requeue_jobs.start(list(OperationalIssue.objects.all()))
+
+    at_once = [requeue_jobs.work_off_batch(job.pk), requeue_jobs.work_off_batch(job.pk)]
+
+    assert at_once == [True, True]
+    job.refresh_from_db()
+    assert (job.sent_count, job.refused_count) == (150, 0)

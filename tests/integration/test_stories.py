@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import connections, transaction
+from django.utils import timezone
 
-from issue_tracker.event import Event, event_id_of
+from issue_tracker.drain.folding import fold
+from issue_tracker.event import Event
 from issue_tracker.models import Occurrence, OperationalIssue
 from issue_tracker.signals import issue_recovered, issue_resolved
+from issue_tracker.turns import until_it_wins, wait_for_turn
 from tests.events import an_event, stored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.django_db
 
@@ -24,14 +35,14 @@ def a_recovery(task_id: str, attempt: int, **values: Any) -> Event:
 
 
 def a_clear(name: str, *, task: str = "", **context: Any) -> Event:
-    event_id = event_id_of("clear", name, str(context), object())
+    event_id = uuid.uuid4().hex
     return an_event(
         event_id=event_id, kind="cleared", severity="info", name=name, task=task, task_id="", context=context
     )
 
 
 def a_report(name: str = "No showtimes found", **context: Any) -> Event:
-    event_id = event_id_of("report", str(context), object())
+    event_id = uuid.uuid4().hex
     return an_event(
         event_id=event_id, kind="report", severity="warning", name=name, task="save", task_id="", context=context
     )
@@ -153,15 +164,95 @@ def test_a_clear_tells_of_what_came_before_it_only() -> None:
 
 
 @pytest.mark.parametrize(
-    "clear",
-    [a_clear("Another name", theater_id=5), a_clear("No showtimes found", task="other", theater_id=5)],
-    ids=["name", "task"],
+    ("name", "about"),
+    [
+        ("Another name", {"theater_id": 5}),
+        ("No showtimes found", {"task": "other", "theater_id": 5}),
+        ("No showtimes found", {"theater_id": 6}),
+        ("No showtimes found", {"theater_id": "5"}),
+        ("No showtimes found", {"theater_id": 5, "day": "monday"}),
+        ("No showtimes found", {"theater_id": 5, "formats": ["2D"]}),
+        ("No showtimes found", {"theater_id": 5, "city": None}),
+    ],
 )
-def test_a_clear_of_something_else_changes_nothing(clear: Event) -> None:
-    """Name and task must match where they are given."""
-    stored(a_report(theater_id=5), clear)
+def test_a_clear_of_something_else_changes_nothing(name: str, about: dict[str, Any]) -> None:
+    """Name, task and each value must match where they are given."""
+    stored(a_report(theater_id=5, formats=["2D", "3D"], city="Tunja"), a_clear(name, **about))
 
     assert OperationalIssue.objects.get().status == "open"
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {},
+        {"theater_id": 5},
+        {"title": 'The "Burbs", 100 % 🎬'},
+        {"formats": ["2D", "3D"]},
+        {"price": 12.5, "is_3d": True, "city": None},
+        {"odd key": "x"},
+        {"a": 1, "b": 2, "c": 3, "d": "four", "theater_id": 5},
+        {"place": {"row": 1}},
+        {"large": 2**53 + 1, "negative": -5},
+    ],
+    ids=repr,
+)
+def test_a_clear_names_some_of_the_values(about: dict[str, Any]) -> None:
+    """Of whatever sort, on every database; what it doesn't name may be anything."""
+    context: dict[str, Any] = {
+        "theater_id": 5, "title": 'The "Burbs", 100 % 🎬', "formats": ["2D", "3D"], "price": 12.5, "is_3d": True,
+        "city": None, "odd key": "x", "a": 1, "b": 2, "c": 3, "d": "four", "place": {"row": 1}, "large": 2**53 + 1,
+        "negative": -5,
+    }  # fmt: skip
+    stored(a_report(**context), a_clear("No showtimes found", **about))
+
+    assert OperationalIssue.objects.get().status == "resolved"
+
+
+def test_a_clear_leaves_what_was_reported_after_it() -> None:
+    """Though it is drained first, or drained again: two nodes, or a replay after a kill."""
+    clear = a_clear("No showtimes found", theater_id=5)
+    stored(a_report(theater_id=5, occurred_at=clear.occurred_at + 0.001))
+
+    stored(clear)
+
+    assert OperationalIssue.objects.get().status == "open"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_condition_that_two_nodes_clear_at_once_is_counted_once() -> None:
+    """The count of good endings is exact: else the issue would close over what is left."""
+    for _round in range(5):
+        stored(a_report(theater_id=5), a_report(theater_id=6))
+        clears = [a_clear("No showtimes found", theater_id=5) for _node in range(4)]
+
+        at_once(*(partial(drained, clear) for clear in clears))
+
+        issue = OperationalIssue.objects.open().get()
+        assert issue.recovered_count == issue.occurrences.filter(outcome="cleared").count() == 1
+        issue.resolve()
+
+
+def drained(event: Event) -> None:
+    """Fold an event as a drain does that waits for its turn."""
+    with transaction.atomic():
+        wait_for_turn(OperationalIssue, using="default")
+        fold([event], using="default", now=timezone.now())
+
+
+def at_once(*functions: Callable[[], Any]) -> None:
+    """Call functions in threads of their own, each with a connection of its own; raise what one raises."""
+    barrier = threading.Barrier(len(functions))
+
+    def call(function: Callable[[], Any]) -> None:
+        barrier.wait()
+        try:
+            until_it_wins(function, using="default")
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(functions)) as pool:
+        list(pool.map(call, functions))
 
 
 @pytest.mark.django_db(transaction=True)

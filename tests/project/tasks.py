@@ -67,6 +67,14 @@ def fail_noted(self: Any, path: str) -> None:
     raise UpstreamError("noted, then failed")
 
 
+@shared_task
+def need(upstream: str, done: str, number: int) -> None:
+    """Fail as long as the file `upstream` is missing; then write the number down."""
+    if not Path(upstream).exists():
+        raise UpstreamError(f"upstream is down, number {number} has to wait")
+    note(done, str(number))
+
+
 @shared_task(throws=(ExpectedError,))
 def fail_as_declared() -> None:
     raise ExpectedError("nothing to see")

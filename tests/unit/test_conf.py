@@ -133,3 +133,19 @@ def test_the_docs_have_every_key() -> None:
     table = (ROOT / "docs" / "settings.md").read_text().partition("## Kinds")[0]
 
     assert set(re.findall(r"^\| `([A-Z_]+)` \|", table, re.MULTILINE)) == set(conf.KEYS)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "variable", "expected"),
+    [({}, "2.1", "2.1"), ({}, None, ""), ({"RELEASE": "2.0"}, "2.1", "2.0"), ({"RELEASE": ""}, "2.1", "")],
+)
+def test_the_release_comes_from_the_setting_or_the_environment(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, chosen: dict[str, str], variable: str | None, expected: str
+) -> None:
+    """A deployment may say it without a change of the settings; the setting goes first."""
+    monkeypatch.delenv("ISSUE_TRACKER_RELEASE", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("ISSUE_TRACKER_RELEASE", variable)
+    settings.ISSUE_TRACKER = chosen
+
+    assert conf.current().release == expected

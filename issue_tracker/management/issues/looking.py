@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Count, Sum
 
 from issue_tracker import conf, selection
-from issue_tracker.fingerprint import parts
+from issue_tracker.account import account, account_text, explanation
 from issue_tracker.models import OperationalIssue
-from issue_tracker.plain import issue_text
 from issue_tracker.spool import current
 
 from .verb import Console, Verb, issue_of
@@ -41,24 +40,14 @@ def list_issues(options: dict[str, Any], console: Console) -> int:
 def show(options: dict[str, Any], console: Console) -> int:
     """Print one issue."""
     issue = issue_of(options["id"])
-    console.show(_whole(issue) if console.is_json else None, lambda: issue_text(issue))
+    console.show(_whole(issue) | account(issue) if console.is_json else None, lambda: account_text(issue))
     return 0
 
 
 def explain(options: dict[str, Any], console: Console) -> int:
     """Print what made an issue's key."""
     issue = issue_of(options["id"])
-    hashed = parts(
-        task=issue.task,
-        exception_type=issue.exception_type or issue.name,
-        culprit=issue.culprit,
-        message=issue.error_message,
-    )
-    found = {
-        **hashed,
-        "fingerprint": issue.fingerprint,
-        "version": issue.fingerprint_version or "given by the host's code",
-    }
+    found = explanation(issue)
     console.show(found, lambda: "\n".join(f"{key:>16}  {value}" for key, value in found.items()))
     return 0
 

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 def resolve(options: dict[str, Any], console: Console) -> int:
     """Resolve issues."""
-    return _changed(console, "resolved", those(options).resolve(note=options["note"]))
+    return _changed(console, "resolved", those(options).resolve(**selection.person(options)))
 
 
 def reopen(options: dict[str, Any], console: Console) -> int:
     """Open issues again."""
-    return _changed(console, "reopened", those(options, default_status="all").reopen(note=options["note"]))
+    return _changed(console, "reopened", those(options, default_status="all").reopen(**selection.person(options)))
 
 
 def mute(options: dict[str, Any], console: Console) -> int:
@@ -29,7 +29,7 @@ def mute(options: dict[str, Any], console: Console) -> int:
     until = selection.moment(options["until"]) if options["until"] else None
     if until is not None and until <= timezone.now():
         raise ValueError("--until must be a time to come.")
-    changed = those(options).mute(until=until, more=options["more"], note=options["note"])
+    changed = those(options).mute(until=until, more=options["more"], **selection.person(options))
     return _changed(console, "muted", changed)
 
 
@@ -40,7 +40,7 @@ def _changed(console: Console, what: str, count: int) -> int:
 
 def _declare(parser: CommandParser) -> None:
     add_ids(parser)
-    parser.add_argument("--note", default="")
+    selection.add_person(parser)
 
 
 def _declare_mute(parser: CommandParser) -> None:
