@@ -92,6 +92,7 @@ reference: $(VENV)/dev.stamp ## write the tables of the reference pages out of t
 
 messages: $(VENV)/dev.stamp ## collect the texts to translate and compile the translations (needs gettext)
 	@cd issue_tracker && ../$(RUN) -m django makemessages --all --no-location --no-wrap --no-obsolete
+	@sed -i '/^"POT-Creation-Date/d' issue_tracker/locale/*/LC_MESSAGES/django.po
 	@cd issue_tracker && ../$(RUN) -m django compilemessages --verbosity 0
 
 clean: ## remove everything that these verbs made
