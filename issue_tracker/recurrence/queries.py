@@ -57,7 +57,6 @@ class _HourText(Func):
 class Known:
     """What a caller has asked the database already, so that it is not asked twice; None: not known."""
 
-    family: Sequence[int] | None = None
     by_hour: Mapping[dt.datetime, int] | None = None
     latest: Sequence[tuple[str, dt.datetime]] | None = None
     """Task id and time of the latest occurrences."""
@@ -72,12 +71,11 @@ def of_issue(issue: OperationalIssue, *, now: dt.datetime | None = None, known: 
     """
     known, now = known or Known(), now or timezone.now()
     local = timezone.localtime(now) if timezone.is_aware(now) else now
-    family = family_of(issue) if known.family is None else known.family
     by_hour, latest, others = known.by_hour, known.latest, known.together_with
     if by_hour is None:
-        by_hour = counts_by_hour(issue, since=now - dt.timedelta(days=DAYS), family=family)
+        by_hour = counts_by_hour(issue, since=now - dt.timedelta(days=DAYS))
     if latest is None:
-        latest = _latest(family, now=now, using=_alias(issue))
+        latest = _latest(family_of(issue), now=now, using=_alias(issue))
     if others is None:
         others = list(incident_of(issue).values_list("pk", flat=True))
     runs = [_local(at, local) for at in runs_of(latest)]
@@ -91,17 +89,23 @@ def of_issue(issue: OperationalIssue, *, now: dt.datetime | None = None, known: 
 
 def family_of(issue: OperationalIssue) -> list[int]:
     """Return the keys of the issues of one fingerprint, those seen last first."""
+    return list(_family(issue).values_list("pk", flat=True)[:MAX_FAMILY])
+
+
+def _family(issue: OperationalIssue) -> QuerySet[OperationalIssue]:
     issues = OperationalIssue._base_manager.using(_alias(issue)).filter(fingerprint=issue.fingerprint)
-    return list(issues.order_by("-last_seen_at", "-pk").values_list("pk", flat=True)[:MAX_FAMILY])
+    return issues.order_by("-last_seen_at", "-pk")
 
 
-def counts_by_hour(
-    issue: OperationalIssue, *, since: dt.datetime, family: Sequence[int] | None = None
-) -> dict[dt.datetime, int]:
+def _family_within(issue: OperationalIssue) -> QuerySet[Any]:
+    """Return the family as a part of another query. MySQL takes no limit there, and does without."""
+    keys = _family(issue).values("pk")
+    return keys.order_by() if connections[_alias(issue)].vendor == "mysql" else keys[:MAX_FAMILY]
+
+
+def counts_by_hour(issue: OperationalIssue, *, since: dt.datetime) -> dict[dt.datetime, int]:
     """Count the occurrences of an issue and of those before it by hours, in the current time zone."""
-    rows = Occurrence.objects.using(_alias(issue)).filter(
-        issue__in=family_of(issue) if family is None else family, occurred_at__gte=since
-    )
+    rows = Occurrence.objects.using(_alias(issue)).filter(issue__in=_family_within(issue), occurred_at__gte=since)
     local = timezone.localtime(since) if timezone.is_aware(since) else since
     counted = Counter[dt.datetime]()
     for hour, count in _by_hour(rows).items():
