@@ -87,7 +87,7 @@ def _one(mode: Mode, group: Group, host: Host, worker: Worker) -> tuple[Evidence
     stage = Stage(mode=mode, pool=group.pool, host=host, worker=worker, is_alone=group.is_alone)
     (mode.play or _send)(stage)
     is_over = stage.settle()
-    if group.pool in mode.ends_on:
+    if mode.restarts or group.pool in mode.ends_on:
         _wait(worker.process, mode.max_seconds, lambda: False)
     codes = []
     for _ in range(mode.restarts if worker.exit_code() is not None else 0):

@@ -18,6 +18,7 @@ import django
 django.setup()
 from issue_tracker.drain.drainer import fork_drainer, stop_drainer
 pid = fork_drainer()
+THEN
 os.write(1, f"{pid}\\n".encode())
 signal.signal(signal.SIGTERM, lambda *_: (stop_drainer(pid, os.getpid()), os._exit(0)))
 while True:
@@ -29,9 +30,9 @@ while True:
 class Worker:
     """A process that forked a drainer."""
 
-    def __init__(self, host: Host, before: str = "") -> None:
+    def __init__(self, host: Host, before: str = "", then: str = "") -> None:
         self.host = host
-        command = [sys.executable, "-c", before + WORKER]
+        command = [sys.executable, "-c", before + WORKER.replace("THEN", then)]
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=host.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )

@@ -30,9 +30,12 @@ def original_of(request: Request, exception: Any) -> Any:
     """Return the exception as the task raised it.
 
     What the signal carries may be a wrapper, or even a parent class, made to be pickled. While the process that ran the
-    task sends the signal, the original is the one being handled.
+    task sends the signal, the original is the one being handled. A limit or a loss is Celery's own word: what is being
+    handled then is how the green pools end the greenlet.
     """
     handled = sys.exc_info()[1]
+    if isinstance(exception, TimeLimitExceeded | WorkerLostError):
+        return exception
     if handled is not None and "told_by" not in request.options and not isinstance(exception, type(handled)):
         return handled
     return really(exception)

@@ -194,9 +194,9 @@ class Drainer:
             self.next_sweep_at = time.monotonic() + SWEEP_SECONDS
 
     def _is_ending(self) -> bool:
-        if not self.is_orphan and self.employer.is_gone():
+        if self.ends_at == math.inf and self.employer.is_gone():
             self.is_orphan = True
-            self.ends_at = min(self.ends_at, time.monotonic() + ORPHAN_SECONDS)
+            self.ends_at = time.monotonic() + ORPHAN_SECONDS
             self.next_sweep_at = 0.0
         return self.ends_at != math.inf
 
@@ -204,7 +204,12 @@ class Drainer:
         """Tell whether this drainer is ending and every run that its worker left behind is in the spool."""
         if not self._is_ending():
             return False
-        return not self.is_orphan or (self.next_sweep_at > 0 and not self.sweep.is_waiting())
+        if self.is_orphan:
+            return self.next_sweep_at > 0 and not self.sweep.is_waiting()
+        if not self.employer.is_gone():
+            return False
+        self.sweep.close(self.employer.pid)
+        return True
 
 
 class DrainerStep(bootsteps.Step):

@@ -203,6 +203,7 @@ def _slot_text(task: Any, task_id: str, attempt: int, token: str, request: Any) 
         "kwargs": slot_text(request.kwargsrepr),
         "queue": delivery.get("routing_key") or "",
         "worker": request.hostname or "",
+        "is_acknowledged_late": bool(task.acks_late),
     }
 
 

@@ -50,6 +50,8 @@ class Run:
     kwargs: str = ""
     queue: str = ""
     worker: str = ""
+    is_acknowledged_late: bool = False
+    """A worker that ends in order hands such a run back."""
     pid: int = 0
     is_finished: bool = False
 

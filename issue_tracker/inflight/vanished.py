@@ -51,6 +51,18 @@ class Sweep:
                 self.reported.discard(path)
         return count
 
+    def close(self, pid: int) -> None:
+        """Record what a worker's main process was in when it ended in order, but for what it has handed back.
+
+        Pools of one process cut their tasks short without a word.
+        """
+        for path, runs in slots.lost(slots_directory()):
+            if path.name.startswith(f"{pid}-"):
+                for run in runs:
+                    if not run.is_acknowledged_late:
+                        record_lost(run)
+                slots.forget(path)
+
     def is_waiting(self) -> bool:
         """Tell whether a run is not recorded yet whose process is gone, or may be at any moment.
 

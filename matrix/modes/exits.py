@@ -119,7 +119,9 @@ def c_recursion(token: str) -> None:
     repr(tree)
 
 
-@mode("08d", "SIGTERM to its own process", vanished(), on={ONE_PROCESS: NOTHING}, alone=ONE_PROCESS)
+@mode(
+    "08d", "SIGTERM to its own process", vanished(), on={ONE_PROCESS: NOTHING}, alone=ONE_PROCESS, ends_on=ONE_PROCESS
+)
 def terminate_self(token: str) -> str:
     os.kill(os.getpid(), signal.SIGTERM)
     wait(1)

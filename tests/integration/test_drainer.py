@@ -44,8 +44,8 @@ def start(tmp_path: Path, settings: SettingsWrapper) -> Iterator[Callable[..., W
     settings.ISSUE_TRACKER = {**settings.ISSUE_TRACKER, "SPOOL_DIR": str(host.spool_dir)}
     workers: list[Worker] = []
 
-    def start_one(before: str = "") -> Worker:
-        workers.append(Worker(host, before))
+    def start_one(before: str = "", then: str = "") -> Worker:
+        workers.append(Worker(host, before, then))
         return workers[-1]
 
     yield start_one
@@ -160,6 +160,31 @@ def test_it_tells_what_a_killed_worker_was_running(start: Callable[..., Worker])
     wait_for(1, timeout_seconds=30)
     assert OperationalIssue.objects.get().task == "scrape"
     wait_for_the_end_of(worker.drainer, timeout_seconds=30)
+
+
+IN_RUNS = """
+from issue_tracker.inflight.slots import Slots
+from issue_tracker.inflight.runs import slots_directory
+slots = Slots(slots_directory())
+for name, late in (("lost", False), ("handed back", True)):
+    slots.enter({"task": name, "task_id": name, "attempt": 0, "token": "t", "started_at": 1.0, "args": "()",
+                 "is_acknowledged_late": late})
+slots.leave(slots.enter({"task": "finished", "task_id": "f", "attempt": 0, "token": "t", "started_at": 1.0}))
+"""
+"""What the main process of a pool of threads is in when a cold shutdown ends it."""
+
+
+@once
+def test_it_tells_what_a_cold_shutdown_cut_short(start: Callable[..., Worker]) -> None:
+    """In one process nobody else does: what is not handed back is lost. Also at the next start nothing more is told."""
+    worker = start(then=IN_RUNS)
+    until(has_drainer, why="it drains")
+
+    worker.process.send_signal(signal.SIGTERM)
+
+    until(lambda: not worker.family(), why="all have ended", timeout_seconds=10)
+    assert list(OperationalIssue.objects.values_list("task", flat=True)) == ["lost"]
+    assert not list(slots_directory().glob("*.slots"))
 
 
 @once
