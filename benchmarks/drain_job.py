@@ -1,7 +1,8 @@
 """One drain, measured in a process of its own: `python -m benchmarks.drain_job <events> <fingerprints> <batch>`.
 
-Fills the spool of the settings in force with events as the failing task of the benchmark makes them, empties it with
-the product's own `drain`, and prints what that took as one line of JSON.
+Fills the spool of the settings in force with events as the failing task of the benchmark makes them (each with the
+numbers of its run in message, traceback and arguments, the fingerprint still to be made), empties it with the product's
+own `drain`, and prints what that took as one line of JSON.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import sys
 import time
 import traceback
+import uuid
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from issue_tracker.event import Event
 
 URL = "https://www.colombia.com/cine/theater/{}"
+MESSAGE = "No showtimes for theater {} on {}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,27 +58,24 @@ def _fill(event_count: int, fingerprint_count: int) -> None:
 
 def _event(number: int, fingerprint_count: int, text: str) -> Event:
     from issue_tracker.event import Event, event_id_of
-    from issue_tracker.fingerprint import VERSION
 
-    kind = number % fingerprint_count
+    url = URL.format(number)
     return Event(
         event_id=event_id_of("benchmark", number),
         kind="failure",
         severity="error",
         name="ScrapeError",
-        task=f"benchmarks.fail_{kind}",
-        error_message=f"No showtimes for theater {number} on {URL.format(number)}",
-        traceback=text,
+        task=f"benchmarks.fail_{number % fingerprint_count}",
+        error_message=MESSAGE.format(number, url),
+        traceback=text.replace(MESSAGE.format(1, URL.format(1)), MESSAGE.format(number, url)),
         exception_type="benchmarks.tasks.ScrapeError",
         culprit="benchmarks.tasks:_save",
-        fingerprint=event_id_of("fingerprint", kind) * 2,
-        fingerprint_version=VERSION,
         occurred_at=time.time(),
-        task_id=event_id_of("task", number),
+        task_id=str(uuid.uuid4()),
         worker="benchmark@localhost",
         queue="celery",
         args=[number],
-        kwargs={"url": URL.format(number)},
+        kwargs={"url": url},
         options={"routing_key": "celery"},
     )
 
