@@ -5,7 +5,20 @@ from __future__ import annotations
 import signal
 import sys
 
-from . import cpu, drain_rate, instructions, latency, memory, options, problems, visible
+from . import (
+    cpu,
+    drain_rate,
+    growth,
+    instructions,
+    latency,
+    memory,
+    options,
+    problems,
+    pruning,
+    scale,
+    storm,
+    visible,
+)
 from .bench import bench
 
 MEASURES = {
@@ -15,6 +28,10 @@ MEASURES = {
     "visible": visible.measure,
     "memory": memory.measure,
     "problems": problems.measure,
+    "storm": storm.measure,
+    "scale": scale.measure,
+    "admin": growth.measure,
+    "prune": pruning.measure,
     "instructions": instructions.measure,
 }
 

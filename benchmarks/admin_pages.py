@@ -7,6 +7,7 @@ and the CPU time that client and database spend on each: on a busy machine only 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import time
@@ -42,6 +43,10 @@ class Measured:
     query_count: int
     size: int
 
+    def figures(self) -> dict[str, float]:
+        """Return median and CPU in milliseconds, for a program to read."""
+        return {"median_ms": median(self.seconds) * 1000, "cpu_ms": self.cpu_seconds * 1000}
+
     def row(self, name: str) -> tuple[str, ...]:
         """Return its line of the table."""
         times = (median(self.seconds), percentile(self.seconds, 95), self.cpu_seconds, self.database_cpu_seconds)
@@ -55,12 +60,14 @@ def main() -> None:
         os.environ.update(DATABASE_URL=server.address, DJANGO_SETTINGS_MODULE="tests.settings")
         django.setup()
         _prepare(given)
-        rows = [measured.row(name) for name, measured in _measured(given, server)]
+        found = _measured(given, server)
     head = f"{given.issues:,} issues, {given.occurrences:,} occurrences in {given.days} days, one request at a time."
-    text = f"{head}\n\n{table(HEADS, rows)}"
+    text = f"{head}\n\n{table(HEADS, [measured.row(name) for name, measured in found])}"
     print(f"\n{text}")
     if given.write:
         write("admin pages", text)
+    if given.json:
+        print(json.dumps({name: measured.figures() for name, measured in found}))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -69,7 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--occurrences", type=int, default=1_000_000)
     parser.add_argument("--days", type=int, default=90, help="how far back they go; retention keeps 90 (default)")
     parser.add_argument("--requests", type=int, default=60, help="requests a page (default 60)")
-    parser.add_argument("--only", default="", help="pages whose name contains this")
+    parser.add_argument("--only", nargs="+", default=[""], help="pages whose name contains one of these")
+    parser.add_argument("--json", action="store_true", help="end with the figures of each page as a line of JSON")
     parser.add_argument("--explain", action="store_true", help="show each page's queries with their plans")
     parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md, too")
     return parser
@@ -109,7 +117,7 @@ def _measured(given: argparse.Namespace, server: Postgres) -> list[tuple[str, Me
     client.force_login(User.objects.create_superuser("bench"))
     found = []
     for name, address in _pages(random.Random(1), given.issues).items():
-        if given.only in name:
+        if any(part in name for part in given.only):
             found.append((name, _measure(client, address, given.requests, server)))
             print("  ".join(found[-1][1].row(name)), flush=True)
             if given.explain:

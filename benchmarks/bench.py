@@ -56,8 +56,8 @@ class Bench:
             )
         shutil.rmtree(directory, ignore_errors=True)
 
-    def publish(self, section: str, title: str, text: str, *, database: str) -> None:
-        """Print a table and put it, with machine and command, into its section of the page."""
+    def publish(self, section: str, title: str, text: str, *, database: str, plot: str = "") -> None:
+        """Print a table and put it, with machine, command and plot (SVG), into its section of the page."""
         address = self.server.address if self.server and database == "postgresql" else "sqlite:///"
         described = machine.describe(
             broker=machine.broker_version(self.broker), database=machine.database_version(address)
@@ -65,7 +65,8 @@ class Bench:
         foot = f"`{self.options.command}`  \n{described}. Peers: {machine.peers()}."
         say(f"\n{title}\n\n{text}\n")
         if self.options.is_written:
-            page.write(section, f"**{title}**\n\n{text}\n\n{foot}")
+            shown = page.with_plot(section, title, plot) if plot else ""
+            page.write(section, f"**{title}**\n\n{shown}{text}\n\n{foot}")
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import figures, page, stored
+from . import figures, page, plots, stored
 from .bench import say
 from .contenders import BARE
 from .processes import cpu_seconds
@@ -32,6 +32,7 @@ HEADS = {
     "fail": ["", "CPU µs a task", "÷ bare", "tasks/s", "÷ bare", "failures stored"],
     "succeed": ["", "CPU µs a task", "÷ bare", "tasks/s", "÷ bare"],
 }
+VERBS = {"fail": "fails", "succeed": "succeeds"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,16 @@ def _compare(bench: Bench, load: str, *, pool: str, database: str) -> None:
             say(f"{load} {pool} {database} {number}/{bench.options.pairs}: {contender.name:8} {figure}")
     rows = [_row(bench, contender, runs, load) for contender in bench.options.contenders]
     title = f"{bench.options.tasks:,} tasks that {load}, {pool}, {database}, median of {bench.options.pairs} rounds"
-    bench.publish(f"cpu {load} {pool} {database}", title, page.table(HEADS[load], rows), database=database)
+    plot = plots.bars(f"CPU of the worker for a task that {VERBS[load]} ÷ bare Celery", _ratios(bench, runs), mark=1)
+    bench.publish(f"cpu {load} {pool} {database}", title, page.table(HEADS[load], rows), database=database, plot=plot)
+
+
+def _ratios(bench: Bench, runs: dict[str, list[Run]]) -> dict[str, float]:
+    return {c.title: figures.median(_cpu_ratio(runs[c.name], runs[BARE.name])) for c in bench.options.contenders}
+
+
+def _cpu_ratio(mine: list[Run], bare: list[Run]) -> list[float]:
+    return [a.cpu_us / b.cpu_us for a, b in zip(mine, bare, strict=True)]
 
 
 def _run(bench: Bench, setup: Setup, load: str) -> Run:
@@ -104,9 +114,8 @@ def _row(bench: Bench, contender: Contender, runs: dict[str, list[Run]], load: s
     mine, bare = runs[contender.name], runs[BARE.name]
     cpu = [run.cpu_us for run in mine]
     rate = [run.rate for run in mine]
-    cpu_ratio = [a.cpu_us / b.cpu_us for a, b in zip(mine, bare, strict=True)]
     rate_ratio = [a.rate / b.rate for a, b in zip(mine, bare, strict=True)]
-    row = [contender.title, figures.with_spread(cpu, ",.0f"), figures.with_spread(cpu_ratio, ".3f")]
+    row = [contender.title, figures.with_spread(cpu, ",.0f"), figures.with_spread(_cpu_ratio(mine, bare), ".3f")]
     row += [figures.with_spread(rate, ",.0f"), figures.with_spread(rate_ratio, ".3f")]
     if load == "fail":
         row.append(_stored(bench, contender, mine))

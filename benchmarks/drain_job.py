@@ -1,7 +1,11 @@
-"""One drain, measured in a process of its own: `python -m benchmarks.drain_job <events> <fingerprints> <batch>`.
+"""One drain, measured in a process of its own: `python -m benchmarks.drain_job <work as JSON>`.
 
-Fills the spool of the settings in force with events as the failing task of the benchmark makes them, empties it with
-the product's own `drain`, and prints what that took as one line of JSON.
+Fills the spool of the settings in force with events as the failing task of the benchmark makes them (each with the
+numbers of its run in message, traceback and arguments, the fingerprint still to be made), empties it with the product's
+own `drain`, and prints what that took as one line of JSON.
+
+Where the work says so it prints "full" when its spool is, and waits for a line before it drains, so that several begin
+together.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ import json
 import sys
 import time
 import traceback
+import uuid
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -22,60 +27,78 @@ if TYPE_CHECKING:
     from issue_tracker.event import Event
 
 URL = "https://www.colombia.com/cine/theater/{}"
+MESSAGE = "No showtimes for theater {} on {}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What one drainer is given to do."""
+
+    events: int
+    fingerprints: int
+    batch: int
+    first_fingerprint: int = 0
+    """Others that begin elsewhere, by the number of fingerprints or more, have none in common with it."""
+    is_started_by_a_line: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What draining took."""
 
+    began_at: float
+    """By the monotonic clock, which all processes share."""
     seconds: float
     cpu_seconds: float
     """Of the drainer alone, not of the database server."""
     stored_count: int
+    outages: int
+    """How often the database would not take a batch in time, so that the drainer waited as it does in production."""
     peak_mib: float
     """Highest resident memory of the process while it drained."""
 
 
-def main(event_count: int, fingerprint_count: int, batch: int) -> None:
+def main(work: Work) -> None:
     """Fill, drain, print."""
     django.setup()
-    _fill(event_count, fingerprint_count)
-    sys.stdout.write(json.dumps(asdict(_drain(batch))) + "\n")
+    _fill(work)
+    if work.is_started_by_a_line:
+        print("full", flush=True)
+        sys.stdin.readline()
+    print(json.dumps(asdict(_drain(work.batch))), flush=True)
 
 
-def _fill(event_count: int, fingerprint_count: int) -> None:
+def _fill(work: Work) -> None:
     from issue_tracker.event import encode
     from issue_tracker.spool import Spool, current
 
     text = _traceback()
     spool = Spool(current().directory, max_bytes=2**40)
-    for number in range(event_count):
-        spool.append(encode(_event(number, fingerprint_count, text)), key="", stub=lambda: b"")
+    for number in range(work.events):
+        kind = work.first_fingerprint + number % work.fingerprints
+        spool.append(encode(_event(number, kind, text)), key="", stub=lambda: b"")
 
 
-def _event(number: int, fingerprint_count: int, text: str) -> Event:
+def _event(number: int, kind: int, text: str) -> Event:
     from issue_tracker.event import Event, event_id_of
-    from issue_tracker.fingerprint import VERSION
 
-    kind = number % fingerprint_count
+    url, task_id = URL.format(number), str(uuid.uuid4())
     return Event(
-        event_id=event_id_of("benchmark", number),
+        event_id=event_id_of(task_id, 0, "run"),
         kind="failure",
         severity="error",
         name="ScrapeError",
         task=f"benchmarks.fail_{kind}",
-        error_message=f"No showtimes for theater {number} on {URL.format(number)}",
-        traceback=text,
+        error_message=MESSAGE.format(number, url),
+        traceback=text.replace(MESSAGE.format(1, URL.format(1)), MESSAGE.format(number, url)),
         exception_type="benchmarks.tasks.ScrapeError",
         culprit="benchmarks.tasks:_save",
-        fingerprint=event_id_of("fingerprint", kind) * 2,
-        fingerprint_version=VERSION,
         occurred_at=time.time(),
-        task_id=event_id_of("task", number),
+        task_id=task_id,
         worker="benchmark@localhost",
         queue="celery",
         args=[number],
-        kwargs={"url": URL.format(number)},
+        kwargs={"url": url},
         options={"routing_key": "celery"},
     )
 
@@ -89,18 +112,27 @@ def _traceback() -> str:
 
 
 def _drain(batch: int) -> Outcome:
-    from issue_tracker.drain import batches as drain
+    from issue_tracker.drain import OutageError, batches
+    from issue_tracker.drain.drainer import FIRST_PAUSE_SECONDS
 
-    drain.MAX_BATCH_RECORDS = batch  # type: ignore[misc]  # the question is what other sizes would give
-    started_at, cpu = time.perf_counter(), time.process_time()
-    done = drain.drain()
+    batches.MAX_BATCH_RECORDS = batch  # type: ignore[misc]  # the question is what other sizes would give
+    began_at, cpu, outages, stored = time.monotonic(), time.process_time(), 0, 0
+    while True:
+        try:
+            stored += batches.drain().stored
+            break
+        except OutageError:
+            outages += 1
+            time.sleep(FIRST_PAUSE_SECONDS)
     return Outcome(
-        seconds=time.perf_counter() - started_at,
+        began_at=began_at,
+        seconds=time.monotonic() - began_at,
         cpu_seconds=time.process_time() - cpu,
-        stored_count=done.stored,
+        stored_count=stored,
+        outages=outages,
         peak_mib=peak_kib() / 1024,
     )
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(Work(**json.loads(sys.argv[1])))

@@ -6,17 +6,20 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
-from . import figures, page
+from . import figures, page, plots
 from .bench import say
 from .contenders import OURS
-from .drain_job import Outcome
+from .drain_job import Outcome, Work
 from .worker import ROOT, environment
 
 if TYPE_CHECKING:
     from .bench import Bench
 
+EVENTS: Final = 20_000
+"""Unless the command line says otherwise."""
 FINGERPRINTS: Final = (1, 10_000)
 BATCHES: Final = (100, 500, 2_000)
 """Records a transaction; 500 is the product's own."""
@@ -25,22 +28,40 @@ HEADS: Final = ["database", "fingerprints", "batch", "events/s", "CPU µs an eve
 
 def measure(bench: Bench) -> None:
     """Drain as many events as the options say, for each combination, once a round."""
+    events = bench.options.events or EVENTS
     cases = [(d, f, b) for d in bench.options.databases for f in FINGERPRINTS for b in BATCHES]
     runs: dict[tuple[str, int, int], list[Outcome]] = {case: [] for case in cases}
     for _ in range(bench.options.pairs):
         for case in cases:
-            runs[case].append(run(bench, *case))
+            runs[case].append(run(bench, *case, event_count=events))
             outcome = runs[case][-1]
-            say(f"drain {case}: {bench.options.events / outcome.seconds:,.0f}/s, {outcome.stored_count:,} stored")
-    rows = [_row(bench.options.events, case, outcomes) for case, outcomes in runs.items()]
-    title = f"{bench.options.events:,} spooled events, one drainer, median of {bench.options.pairs} rounds"
-    bench.publish("drain", title, page.table(HEADS, rows), database=bench.options.databases[-1])
+            say(f"drain {case}: {events / outcome.seconds:,.0f}/s, {outcome.stored_count:,} stored")
+    rows = [_row(events, case, outcomes) for case, outcomes in runs.items()]
+    title = f"{events:,} spooled events, one drainer, median of {bench.options.pairs} rounds"
+    plot = _plot(bench, events, runs)
+    bench.publish("drain", title, page.table(HEADS, rows), database=bench.options.databases[-1], plot=plot)
 
 
-def run(bench: Bench, database: str, fingerprints: int, batch: int, *, event_count: int = 0) -> Outcome:
-    """Drain once, as many events as the options say unless told."""
-    numbers = (event_count or bench.options.events, fingerprints, batch)
-    command = [sys.executable, "-m", "benchmarks.drain_job", *map(str, numbers)]
+def _plot(bench: Bench, events: int, runs: dict[tuple[str, int, int], list[Outcome]]) -> str:
+    rates = {
+        case: figures.median([events / outcome.seconds for outcome in outcomes]) for case, outcomes in runs.items()
+    }
+    series = {
+        f"{database}, {'equal' if fingerprints == 1 else 'different'}": [
+            rates[database, fingerprints, batch] for batch in BATCHES
+        ]
+        for database in bench.options.databases
+        for fingerprints in FINGERPRINTS
+    }
+    steps = [f"{batch:,}" for batch in BATCHES]
+    title = "Occurrences drained a second by one drainer"
+    return plots.Lines(title=title, steps=steps, step_title="records a batch", series=series).svg()
+
+
+def run(bench: Bench, database: str, fingerprints: int, batch: int, *, event_count: int) -> Outcome:
+    """Drain so many events once."""
+    work = Work(events=event_count, fingerprints=fingerprints, batch=batch)
+    command = [sys.executable, "-m", "benchmarks.drain_job", json.dumps(asdict(work))]
     with bench.setup(OURS, pool="", database=database) as setup:
         done = subprocess.run(
             command, env=os.environ | environment(setup), cwd=ROOT, check=True, stdout=subprocess.PIPE

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from . import figures, page, stopwatch, stored
@@ -38,7 +39,26 @@ CASES: Final = (
 )
 """A handler that inserts is not measured on a frozen database: its task would wait for as long as that lasts."""
 
-HEADS: Final = ["", "database", "p50 µs", "p99 µs", "max µs", "failures stored afterwards"]
+HEADS: Final = [
+    "",
+    "database",
+    "p50 µs",
+    "p99 µs",
+    "max µs",
+    "p50 ÷ healthy",
+    "p99 ÷ healthy",
+    "failures stored afterwards",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Microseconds inside the receivers in one case, and what arrived in the end."""
+
+    p50: float
+    p99: float
+    longest: float
+    stored_count: int
 
 
 def measure(bench: Bench) -> None:
@@ -48,19 +68,28 @@ def measure(bench: Bench) -> None:
         return
     bench.load.keep("warm-up", "benchmarks.fail", task_count=WARM_UP_TASKS, offset=bench.options.tasks)
     bench.load.keep("load", "benchmarks.fail", task_count=bench.options.tasks)
-    rows = [_row(bench, *case) for case in CASES if case[0] in bench.options.contenders]
+    readings = {case: _read(bench, *case) for case in CASES if case[0] in bench.options.contenders}
+    rows = [_row(*case, readings[case], readings[case[0], "healthy"]) for case in readings]
     title = f"Time inside the task_failure receivers, {bench.options.tasks:,} failing tasks, prefork"
     bench.publish("latency", title, page.table(HEADS, rows), database=DATABASE)
 
 
-def _row(bench: Bench, contender: Contender, state: str) -> list[str]:
+def _read(bench: Bench, contender: Contender, state: str) -> Reading:
     with bench.setup(contender, pool="prefork", database=DATABASE) as setup:
         setup.environment["BENCHMARK_STOPWATCH"] = str(setup.directory / "stopwatch")
         times, arrived = _run(bench, setup, state)
     micros = [value / 1e3 for value in times]
-    say(f"latency {contender.name} {state}: p50 {figures.median(micros):.0f} µs, stored {arrived}")
-    shown = [figures.median(micros), figures.percentile(micros, 99), max(micros)]
-    return [contender.title, state, *(f"{value:,.0f}" for value in shown), "-" if contender is BARE else f"{arrived:,}"]
+    reading = Reading(
+        p50=figures.median(micros), p99=figures.percentile(micros, 99), longest=max(micros), stored_count=arrived
+    )
+    say(f"latency {contender.name} {state}: p50 {reading.p50:.0f}, p99 {reading.p99:.0f} µs, stored {arrived}")
+    return reading
+
+
+def _row(contender: Contender, state: str, mine: Reading, healthy: Reading) -> list[str]:
+    times = [f"{value:,.0f}" for value in (mine.p50, mine.p99, mine.longest)]
+    ratios = [f"{a / b:.2f}" for a, b in ((mine.p50, healthy.p50), (mine.p99, healthy.p99))]
+    return [contender.title, state, *times, *ratios, "-" if contender is BARE else f"{mine.stored_count:,}"]
 
 
 def _run(bench: Bench, setup: Setup, state: str) -> tuple[list[int], int]:

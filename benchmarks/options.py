@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .contenders import BARE, BY_NAME, Contender
 
-USUAL = ("cpu", "latency", "drain", "visible", "memory", "problems")
+USUAL = ("cpu", "latency", "drain", "storm", "scale", "visible", "memory", "admin", "prune", "problems")
 ON_DEMAND = ("instructions",)
 """Slow, and not about what a user pays: only when named."""
 MEASUREMENTS = (*USUAL, *ON_DEMAND)
@@ -21,7 +21,8 @@ class Options:
     measurements: tuple[str, ...]
     pairs: int
     tasks: int
-    events: int
+    events: int | None
+    """For the measurements that count events; None: as many as each thinks right."""
     pools: tuple[str, ...]
     databases: tuple[str, ...]
     loads: tuple[str, ...]
@@ -52,8 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("measurement", nargs="*", choices=[*MEASUREMENTS, []], help=f"default: {' '.join(USUAL)}")
     parser.add_argument("--pairs", type=int, default=5, help="rounds; every contender runs once in each (default 5)")
-    parser.add_argument("--tasks", type=int, default=4000, help="tasks a run (default 4000)")
-    parser.add_argument("--events", type=int, default=100_000, help="events for the drain (default 100000)")
+    parser.add_argument("--tasks", type=int, default=3000, help="tasks a run (default 3000)")
+    parser.add_argument(
+        "--events", type=int, help="events for drain (default 20000), storm and scale (100000), admin (1000000)"
+    )
     parser.add_argument("--pool", choices=["prefork", "threads"], help="default: both")
     parser.add_argument("--database", choices=["sqlite", "postgresql"], help="default: both")
     parser.add_argument("--load", choices=["fail", "succeed"], help="default: both")

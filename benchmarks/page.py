@@ -18,6 +18,13 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in (heads, ruler, *rows))
 
 
+def with_plot(section: str, title: str, svg: str) -> str:
+    """Keep the plot of a section beside the page; returns the Markdown that shows it."""
+    name = f"benchmark-{section.replace(' ', '-')}.svg"
+    (PAGE.parent / "images" / name).write_text(svg)
+    return f"![{title}](images/{name})\n\n"
+
+
 def write(section: str, text: str, *, page: Path = PAGE) -> None:
     """Replace what stands between the markers of a section. Raises ValueError for a section that the page lacks."""
     begin, end = f"<!-- {section}: begin -->", f"<!-- {section}: end -->"

@@ -18,6 +18,12 @@ def fail(theater_id: int, *, url: str) -> None:
     _save(_download(theater_id, url))
 
 
+@shared_task(name="benchmarks.fail_differently")
+def fail_differently(theater_id: int, *, url: str) -> None:
+    """Fail with a word in the message that no other number gives: each failure an issue of its own."""
+    raise ScrapeError(f"No showtimes in {_word(theater_id)} on {url}")
+
+
 @shared_task(name="benchmarks.succeed")
 def succeed(theater_id: int, *, url: str) -> int:
     """Return a number."""
@@ -38,6 +44,11 @@ def fail_and_tell(path: str) -> None:
     """Write the time to a file, then fail: the start of the clock for "failure to visible row"."""
     Path(path).write_text(repr(time.time()))
     _save({"theater_id": 1, "url": path, "showtimes": []})
+
+
+def _word(number: int) -> str:
+    """Spell a number in letters, which no rule of grouping takes for a number."""
+    return "".join(chr(ord("a") + int(digit)) for digit in f"{number:07}")
 
 
 def _download(theater_id: int, url: str) -> dict[str, object]:

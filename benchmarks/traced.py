@@ -5,6 +5,7 @@ A program, `python -m benchmarks.traced <task> <count>`, to be run under a profi
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import sys
 import uuid
@@ -51,7 +52,12 @@ def _leave_to_drainer() -> None:
 
 
 def _run(trace: Callable[..., Any], name: str, number: int) -> Any:
-    task_id, args, kwargs = str(uuid.UUID(int=number)), (number,), {"url": f"https://www.colombia.com/cine/{number}"}
+    digest = hashlib.md5(str(number).encode(), usedforsecurity=False).digest()
+    task_id, args, kwargs = (
+        str(uuid.UUID(bytes=digest)),
+        (number,),
+        {"url": f"https://www.colombia.com/cine/theater/{number}"},
+    )
     request = {
         "id": task_id,
         "root_id": task_id,

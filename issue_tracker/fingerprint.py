@@ -130,8 +130,13 @@ class Pieces(TypedDict):
 def fingerprint(*, task: str, exception_type: str, culprit: str, message: str, version: int = VERSION) -> str:
     """Return the grouping key: 64 hexadecimal characters."""
     pieces = parts(task=task, exception_type=exception_type, culprit=culprit, message=message, version=version)
+    return _hash_of(*pieces.values())
+
+
+@lru_cache(maxsize=256)
+def _hash_of(*pieces: str) -> str:
     # Lengths, so that no text can reach into the next piece.
-    text = "".join(f"{len(piece)}:{piece}" for piece in pieces.values())
+    text = "".join(f"{len(piece)}:{piece}" for piece in pieces)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -124,7 +124,7 @@ def gather(
 def own_texts(issue: OperationalIssue, occurrence: Occurrence | None) -> tuple[str, str]:
     """Return message and traceback of an occurrence: its own, where it differs from the issue's."""
     message = (occurrence.error_message if occurrence else "") or issue.error_message
-    traceback = (occurrence.traceback if occurrence else "") or issue.traceback
+    traceback = (occurrence.traceback if occurrence else "") or issue.traceback_with(message)
     return str(message or ""), str(traceback or "")
 
 

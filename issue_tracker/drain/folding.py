@@ -25,7 +25,7 @@ from issue_tracker.signals import announce, issue_opened, issue_returned, issue_
 from .keys import former_keys, keys_by_other_rules, with_open_keys
 from .layout import flat_context, moment_of, new_issue, row_of
 from .merging import as_event, better
-from .statements import COLUMNS, add_to_issues, insert_occurrences
+from .statements import COLUMNS, add_to_issues, insert_occurrences, stored_of
 from .stories import CONTROL_KINDS, fail_again, tell
 
 if TYPE_CHECKING:
@@ -174,7 +174,10 @@ def _merged(events: Iterable[Event]) -> dict[str, Event]:
 
 
 def _known(unique: dict[str, Event], *, using: str) -> dict[str, Occurrence]:
-    found = Occurrence.objects.using(using).filter(event_id__in=list(unique)).select_related("issue")
+    stored = stored_of(list(unique), using=using)
+    if not stored:
+        return {}
+    found = Occurrence.objects.using(using).filter(event_id__in=stored).select_related("issue")
     return {occurrence.event_id: occurrence for occurrence in found}
 
 
@@ -308,12 +311,13 @@ def _store(takers: list[_Taker], folded: Folded, *, using: str, now: dt.datetime
     _insert_issues(made, using=using)
     folded.opened += made
     release = conf.current().release
-    rows = [
+    rows = (
         row_of(event, taker.issue, at, release)
         for taker in takers
         for event, at in zip(taker.events, taker.moments, strict=True)
-    ]
-    insert_occurrences(rows, using=using)
+    )
+    if takers:
+        insert_occurrences(rows, using=using)
     add_to_issues(
         [(taker.issue, len(taker.events)) for taker in takers if not taker.is_new and taker.events], using=using
     )

@@ -73,7 +73,7 @@ def row_of(event: Event, issue: OperationalIssue, at: dt.datetime, release: str)
         event.kwargs,
         event.context,
         event.error_message if event.error_message != issue.error_message else "",
-        event.traceback if event.traceback != issue.traceback else "",
+        event.traceback if event.traceback != issue.traceback_with(event.error_message) else "",
         release,
         event.payload,
         event.payload_note,

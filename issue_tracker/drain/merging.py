@@ -56,7 +56,7 @@ def as_event(occurrence: Occurrence) -> Event:
         name=issue.name,
         task=issue.task,
         error_message=occurrence.error_message or issue.error_message,
-        traceback=occurrence.traceback or issue.traceback,
+        traceback=occurrence.traceback or issue.traceback_with(occurrence.error_message),
         exception_type=issue.exception_type,
         culprit=issue.culprit,
         fingerprint=issue.fingerprint,

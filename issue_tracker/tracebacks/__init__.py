@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .blame import Described, bounded_text, causes_of, culprit_of, culprit_of_text, describe, format_exception
 from .frames import Frame, Section, sections_of_text
+from .retelling import retold
 
 __all__ = [
     "Described",
@@ -15,5 +16,6 @@ __all__ = [
     "culprit_of_text",
     "describe",
     "format_exception",
+    "retold",
     "sections_of_text",
 ]

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
 
 from issue_tracker.drain.folding import Folded, fold
+from issue_tracker.drain.merging import as_event
 from issue_tracker.event import Event
 from issue_tracker.models import Occurrence, OperationalIssue
 from issue_tracker.signals import issue_opened, issue_returned
@@ -116,6 +117,21 @@ def test_like_failures_fold_and_keep_what_is_their_own() -> None:
     assert (issue.occurrence_count, issue.error_message) == (2, "no theater 5")
     own = set(issue.occurrences.values_list("error_message", "traceback"))
     assert own == {("", ""), ("no theater 6", "other")}
+
+
+def test_a_traceback_that_differs_by_its_message_is_kept_once() -> None:
+    """And is read back whole, so that a further report finds nothing new in it."""
+    events = [
+        at(NOW, error_message=f"no theater {n}", traceback=f"Traceback:\n  f(5)\nKeyError: no theater {n}\n")
+        for n in (5, 6)
+    ]
+    fold_at(NOW, *events)
+
+    kept = {row.event_id: row for row in Occurrence.objects.select_related("issue")}
+    for event in events:
+        row = kept[event.event_id]
+        assert (row.traceback, as_event(row).traceback) == ("", event.traceback)
+    assert fold_at(NOW, *events).merged == 0
 
 
 def test_a_replay_changes_nothing() -> None:
