@@ -76,7 +76,11 @@ PROMISES: Final = (
         "10,000 equal failures: 1 issue; 10,000 different: ≤ 1,000 new issues an hour and one overflow issue",
         "tests/integration/test_folding.py",
     ),
-    _of("P13", "Notifications never hurt", "sent right of the seam only; ≤ 5 s; bounded by issue and by hour"),
+    _of(
+        "P13", "Notifications never hurt", "sent right of the seam only; ≤ 5 s; bounded by issue and by hour",
+        "tests/integration/test_delivery.py", "tests/integration/test_sending.py", "tests/unit/test_wording.py",
+        is_played_by_tests=True,
+    ),
     _of(
         "P14", "Secrets stay in",
         "0 canaries in any row, spool file, log, page, export; ≥ 95 % of known formats, ≤ 5 % of look-alikes masked",

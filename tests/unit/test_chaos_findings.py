@@ -76,4 +76,4 @@ def test_every_promise_is_played_or_named_with_its_test() -> None:
     assert [promise.number for promise in PROMISES] == [f"P{number}" for number in range(1, 20)]
     assert len({experiment.name for experiment in EXPERIMENTS}) == len(EXPERIMENTS)
     played = {number for experiment in EXPERIMENTS for number in experiment.promises}
-    assert {promise.number for promise in PROMISES if promise.number not in played and not promise.tests} <= {"P13"}
+    assert not [promise.number for promise in PROMISES if promise.number not in played and not promise.tests]
