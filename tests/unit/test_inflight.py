@@ -275,12 +275,12 @@ def test_any_file_is_read_without_an_error(tmp_path_factory: pytest.TempPathFact
 def test_a_task_that_loses_its_name_is_still_known() -> None:
     """An instance may be changed by its own code; the class is Celery's."""
 
-    def scrape() -> None:
+    def renamed() -> None:
         """A task."""
 
     app = Celery("test", set_as_current=False)
-    app.task(name="scrape")(scrape)
-    task = app.tasks["scrape"]
+    app.task(name="renamed", shared=False)(renamed)
+    task = app.tasks["renamed"]
     task.name = None
 
-    assert request_of(task, "id", (), {}).task == "scrape"
+    assert request_of(task, "id", (), {}).task == "renamed"

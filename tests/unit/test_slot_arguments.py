@@ -99,7 +99,7 @@ def test_patterns_of_the_host_hold_for_numbers_too() -> None:
 
 def test_nothing_on_disk_knows_the_secret() -> None:
     """Neither while the task runs nor when it has ended."""
-    task = Celery("test", set_as_current=False).task(name="scrape")(scrape)
+    task = Celery("test", set_as_current=False).task(name="scrape", shared=False)(scrape)
     task.push_request(id="an id", argsrepr="('https://u:canary@h/', 5)", **_rest())
 
     begin(task, "an id")
