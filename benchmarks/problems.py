@@ -45,15 +45,10 @@ def measure(bench: Bench) -> None:
 
 def _burst(bench: Bench, database: str) -> list[str]:
     runs = [drain_rate.run(bench, database, 1, BATCH, event_count=BURST) for _ in range(bench.options.pairs)]
-    rates = [BURST / run.seconds for run in runs]
+    rates = figures.with_spread([BURST / run.seconds for run in runs], ",.0f")
+    cpu = figures.with_spread([run.cpu_seconds / BURST * 1e6 for run in runs], ".0f")
     result = f"1 issue, {min(run.stored_count for run in runs):,} occurrences"
-    return [
-        f"{BURST:,} equal failures drained",
-        database,
-        result,
-        f"{figures.with_spread(rates, ',.0f')}/s",
-        "≥ 5,000/s",
-    ]
+    return [f"{BURST:,} equal failures drained", database, result, f"{rates}/s ({cpu} µs CPU each)", "≥ 5,000/s"]
 
 
 def _requeue(bench: Bench, database: str) -> list[str]:
