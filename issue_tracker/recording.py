@@ -125,6 +125,7 @@ def record_recovered(request: Request, *, recorded_attempts: int) -> None:
             attempt=request.attempt,
             occurred_at=time.time(),
             context={"recorded_attempts": recorded_attempts},
+            options={key: value for key, value in request.options.items() if key == "requeue_of"},
         )
     )
     notify_listeners()

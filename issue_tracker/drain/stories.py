@@ -65,7 +65,8 @@ def recover(event: Event, *, using: str, now: dt.datetime) -> bool:
     if is_patient and attempts.count() < int(event.context.get("recorded_attempts", 0)):
         return False
     issues = _mark(attempts.filter(outcome=Occurrence.Outcome.NONE), Occurrence.Outcome.RECOVERED, using=using)
-    sent_again = _with_origins(event.task_id, using=using)
+    origins = {options.get("requeue_of") for options in (event.options, *attempts.values_list("options", flat=True))}
+    sent_again = _with_origins(origins - {None}, using=using)
     issues |= _mark(
         rows.filter(pk__in=sent_again).exclude(outcome__in=_GOOD), Occurrence.Outcome.SUCCEEDED, using=using
     )
@@ -74,18 +75,16 @@ def recover(event: Event, *, using: str, now: dt.datetime) -> bool:
     return True
 
 
-def _with_origins(task_id: str, *, using: str) -> list[int]:
-    """Find what this task id was sent again for, and, where that had itself been sent again, what that was for."""
+def _with_origins(event_ids: set[Any], *, using: str) -> list[int]:
+    """Find the occurrences of these event ids, and, where one was of a task sent again, what that was for."""
     rows = Occurrence.objects.using(using)
     found: list[int] = []
-    wanted = rows.filter(requeued_as=task_id)
     for _step in range(MAX_REQUEUES):
-        latest = list(wanted.values_list("pk", "options"))
-        found += [pk for pk, _options in latest]
-        origins = [options["requeue_of"] for _pk, options in latest if "requeue_of" in options]
-        if not origins:
+        if not event_ids:
             break
-        wanted = rows.filter(event_id__in=origins).exclude(pk__in=found)
+        latest = list(rows.filter(event_id__in=event_ids).exclude(pk__in=found).values_list("pk", "options"))
+        found += [pk for pk, _options in latest]
+        event_ids = {options["requeue_of"] for _pk, options in latest if "requeue_of" in options}
     return found
 
 

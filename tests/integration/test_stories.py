@@ -106,14 +106,27 @@ def test_telling_a_recovery_twice_counts_it_once() -> None:
 
 
 def test_the_success_of_what_was_sent_again_resolves_its_occurrence_and_the_issue() -> None:
-    """Requeued, then succeeded."""
-    stored(an_event(task_id="first"))
+    """Requeued, then succeeded: its message's header says what it was sent again for."""
+    first = an_event(task_id="first")
+    stored(first)
     Occurrence.objects.update(requeued_as="second", outcome="requeued")
 
-    stored(a_recovery("second", 0))
+    stored(a_recovery("second", 0, options={"requeue_of": first.event_id}))
 
     assert Occurrence.objects.get().outcome == "succeeded"
     assert OperationalIssue.objects.get().status == "resolved"
+
+
+def test_a_retry_of_what_was_sent_again_tells_too() -> None:
+    """Its attempts keep what the message was for, whether or not the last run still says so."""
+    first = an_event(task_id="first")
+    stored(first)
+    Occurrence.objects.update(requeued_as="second", outcome="requeued")
+    stored(a_retry("second", 0, options={"requeue_of": first.event_id}))
+
+    stored(a_recovery("second", 1))
+
+    assert Occurrence.objects.get(task_id="first").outcome == "succeeded"
 
 
 def test_a_second_failure_joins_the_story_and_its_success_ends_the_whole() -> None:
@@ -121,12 +134,13 @@ def test_a_second_failure_joins_the_story_and_its_success_ends_the_whole() -> No
     first = an_event(task_id="first")
     stored(first)
     Occurrence.objects.update(requeued_as="second", outcome="requeued")
-    stored(an_event(task_id="second", options={"requeue_of": first.event_id}))
+    second = an_event(task_id="second", options={"requeue_of": first.event_id})
+    stored(second)
 
     assert Occurrence.objects.get(task_id="first").outcome == "failed_again"
 
     Occurrence.objects.filter(task_id="second").update(requeued_as="third", outcome="requeued")
-    stored(a_recovery("third", 0))
+    stored(a_recovery("third", 0, options={"requeue_of": second.event_id}))
 
     assert set(Occurrence.objects.values_list("outcome", flat=True)) == {"succeeded"}
     issue = OperationalIssue.objects.get()
