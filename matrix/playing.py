@@ -17,7 +17,7 @@ from . import behaviour, records
 from .behaviour import Behaviour
 from .collectors import OURS
 from .grading import Evidence, Grade, Mark, grade
-from .host import READY_SECONDS, STOP_SECONDS, Host, Worker
+from .host import READY_SECONDS, STOP_SECONDS, Host, Worker, size_of
 from .mode import Place
 from .stage import Stage
 
@@ -31,6 +31,8 @@ Played = list[tuple[Evidence, Behaviour]]
 
 START_AGAIN_SECONDS: Final = 3.0
 """How long a worker that was started again is watched: a message that killed it once may do so again."""
+LAST_LINES: Final = ("Unrecoverable error: ", "worker: Warm shutdown", "worker: Cold shutdown")
+"""Of a worker that is about to end, which takes it a while: how it ends is looked at then."""
 POLL_SECONDS: Final = 0.1
 ORPHAN_SECONDS: Final = 15.0
 """Longer patience once a worker was killed: what is left of it reports by itself, later."""
@@ -87,13 +89,14 @@ def _one(mode: Mode, group: Group, host: Host, worker: Worker) -> tuple[Evidence
     stage = Stage(mode=mode, pool=group.pool, host=host, worker=worker, is_alone=group.is_alone)
     (mode.play or _send)(stage)
     is_over = stage.settle()
-    if mode.restarts or group.pool in mode.ends_on:
-        _wait(worker.process, mode.max_seconds, lambda: False)
+    _let_end(worker, stage.log_offset, is_sure=group.pool in mode.ends_on)
     codes = []
     for _ in range(mode.restarts if worker.exit_code() is not None else 0):
         codes.append(worker.exit_code())
+        offset = size_of(host.log)
         worker.start()
-        _watch(worker)
+        _wait(worker.process, START_AGAIN_SECONDS, lambda: False)
+        _let_end(worker, offset)
     shown = behaviour.of_stage(stage, is_over=is_over, exit_codes=codes)
     return _evidence(group, host, mode, stage.token, stage), shown
 
@@ -102,10 +105,10 @@ def _send(stage: Stage) -> None:
     stage.send()
 
 
-def _watch(worker: Worker) -> None:
-    deadline = time.monotonic() + START_AGAIN_SECONDS
-    while worker.exit_code() is None and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
+def _let_end(worker: Worker, log_offset: int, *, is_sure: bool = False) -> None:
+    """Wait for the end of a worker that has said its last line, or whose end is known to come."""
+    if is_sure or any(line in worker.host.log_text(log_offset) for line in LAST_LINES):
+        _wait(worker.process, worker.mode.max_seconds, lambda: False)
 
 
 def _evidence(group: Group, host: Host, mode: Mode, token: str, stage: Stage) -> Evidence:

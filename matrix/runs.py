@@ -96,6 +96,9 @@ def run(stage: Theatre, collector: Collector, pool: str, modes: Iterable[Mode]) 
     with ThreadPoolExecutor(stage.jobs) as executor:
         found = executor.map(lambda group: play_group(stage, collector, group), groups)
         outcomes = {outcome.mode.id: outcome for part in found for outcome in part}
+    for group in groups:  # what broke down, as with a connection under load, gets a second chance, alone
+        if all(outcomes[mode.id].grade.mark is Mark.NOT_PLAYED for mode in group.modes):
+            outcomes.update((outcome.mode.id, outcome) for outcome in play_group(stage, collector, group))
     for mode in chosen:
         if mode.id in lacking:
             outcomes[mode.id] = _not_played(mode, pool, lacking[mode.id])

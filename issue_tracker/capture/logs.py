@@ -181,7 +181,13 @@ def _is_connection_error(error: BaseException | None) -> bool:
 
 
 def _message_of(error: BaseException | None) -> Any:
-    """Find the message that the consumer had in hand, among the locals of the frames that an error went through."""
+    """Find the message that the consumer had in hand, among the locals of the frames that an error went through.
+
+    None where a run's failure had been told: a task's MemoryError ends the worker, in whose hand its message is (solo).
+    """
+    for frame in _frames(error):
+        if frame.f_code.co_name == "on_failure" and frame.f_globals.get("__name__") == "celery.worker.request":
+            return None
     for frame in _frames(error):
         found = frame.f_locals.get("message")
         if found is not None and hasattr(found, "delivery_info") and hasattr(found, "body"):
