@@ -87,6 +87,8 @@ def begin(task: Any, task_id: str) -> None:
         context.forget()
         run.slots = _my_slots()
         run.slot = run.slots.enter(_slot_text(task, task_id, attempt, run.token, request))
+        if run.slot == 0:  # the first run of this process, now and then a later one
+            spool.current().prepare()
     _runs[task_id, attempt] = run
     setattr(request, _MARK, run)
 
@@ -185,9 +187,8 @@ def _token(task_id: str, attempt: int) -> str:
 def _my_slots() -> slots.Slots:
     current = spool.current()
     found = _slots.get(current)
-    if found is None:  # the first run of this process
+    if found is None:
         found = _slots[current] = slots.Slots(slots_directory())
-        current.prepare()
     return found
 
 

@@ -114,7 +114,9 @@ class Spool:
         return True
 
     def prepare(self) -> None:
-        """Open the file ahead, for a task may give up its user or its root directory. Never raises."""
+        """Open the file ahead, once in a process: a task may give up its user or its root directory. Never raises."""
+        if self._owner[0] == os.getpid():
+            return
         with suppress(Exception), self._lock:
             self._refusal()
             self._open()
