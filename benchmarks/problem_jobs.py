@@ -88,10 +88,10 @@ def recurrence(count: int) -> Recurred:
 
 def _an_issue(count: int) -> OperationalIssue:
     """Store an issue; every occurrence has a release, and others came before it."""
-    from django.db import transaction
+    from django.db import connection, transaction
     from django.utils import timezone
 
-    from issue_tracker.models import OperationalIssue
+    from issue_tracker.models import Occurrence, OperationalIssue
 
     chance, now = random.Random(count), timezone.now()
     first = now - dt.timedelta(days=DAYS)
@@ -104,6 +104,8 @@ def _an_issue(count: int) -> OperationalIssue:
             first_seen_at=times[0], last_seen_at=times[-1],
         )  # fmt: skip
         _insert(issue, times, release="1.1")
+    with connection.cursor() as cursor:  # as autovacuum does within a minute
+        cursor.execute(f"ANALYZE {Occurrence._meta.db_table}")
     return issue
 
 

@@ -131,7 +131,9 @@ def release_facts(issue: OperationalIssue) -> dict[str, Subquery]:
     eldest = family.order_by("first_seen_at", "pk")
     every = Occurrence.objects.using(_alias(issue))
     first = every.filter(issue_id=eldest.values("pk")[:1]).order_by("occurred_at", "pk")
-    before = every.filter(occurred_at__lt=first.values("occurred_at")[:1]).order_by("-occurred_at")
+    # By the issue's own time, which is that of its first occurrence: a bound out of a longer look-up is not known to
+    # MariaDB before it reads, and it reads the whole index then, 80 ms for 100,000 occurrences.
+    before = every.filter(occurred_at__lt=eldest.values("first_seen_at")[:1]).order_by("-occurred_at")
     return {
         "family_seen_at": Subquery(eldest.values("first_seen_at")[:1]),
         "family_is_return": Subquery(eldest.values("is_returned")[:1]),
