@@ -33,8 +33,8 @@ def waiting_bytes(path: Path) -> int:
     except OSError:
         return 0
     try:
+        head = head_of(fd)
         size = os.fstat(fd).st_size
-        head = head_of(fd, size=size)
         return size - head.drained if head else size
     finally:
         os.close(fd)

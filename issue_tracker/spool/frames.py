@@ -58,13 +58,14 @@ def head_bytes(made_at: int, drained: int = HEAD_BYTES) -> bytes:
     return _HEAD.pack(_KIND, made_at, drained, checksum)
 
 
-def head_of(fd: int, *, size: int) -> Head | None:
-    """Read how a file of so many bytes begins; None where that was damaged, or the file cut."""
+def head_of(fd: int) -> Head | None:
+    """Read how a file begins; None where that was damaged, or the file cut."""
     content = os.pread(fd, HEAD_BYTES, 0)
     if len(content) < HEAD_BYTES:
         return None
     _kind, made_at, drained, _checksum = _HEAD.unpack(content)
-    is_sound = content == head_bytes(made_at, drained) and HEAD_BYTES <= drained <= size
+    # The size after the head: while others append and drain, it may only have grown.
+    is_sound = content == head_bytes(made_at, drained) and HEAD_BYTES <= drained <= os.fstat(fd).st_size
     return Head(made_at, drained) if is_sound else None
 
 

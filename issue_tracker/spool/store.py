@@ -353,7 +353,7 @@ def _opened(path: Path) -> Iterator[tuple[int, Head | None]]:
         yield -1, None
         return
     try:
-        yield fd, head_of(fd, size=os.fstat(fd).st_size)
+        yield fd, head_of(fd)
     finally:
         os.close(fd)
 
