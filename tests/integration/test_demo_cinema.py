@@ -33,7 +33,7 @@ def cinema_settings(settings: SettingsWrapper, monkeypatch: pytest.MonkeyPatch, 
     settings.COLOMBIA_COM_URL = sites.url
     settings.TMDB_URL = f"{sites.url}/3"
     settings.TMDB_READ_ACCESS_TOKEN = "for the stand-in"
-    settings.UPSTREAM_TIMEOUT_SECONDS = 0.3
+    settings.UPSTREAM_TIMEOUT_SECONDS = 4.0
     settings.SCRAPE_RETRY_SECONDS = 0
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
@@ -84,7 +84,7 @@ def test_a_theater_without_showtimes_is_recorded() -> None:
 @pytest.mark.parametrize(
     ("place", "name", "severity", "said"),
     [
-        ("lento-bogota-s33", "Scrape Timeout", "error", "no answer within 0.3 s"),
+        ("lento-bogota-s33", "Scrape Timeout", "error", "no answer within 4.0 s"),
         ("saturado-bucaramanga-s34", "Scrape Failed", "error", "429 Too Many Requests"),
         ("caido-cartagena-s35", "Scrape Failed", "error", "500 Internal Server Error"),
         ("sin-fechas-cali-s31", "No Date Options Found", "warning", "offers no day"),

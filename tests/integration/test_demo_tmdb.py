@@ -30,7 +30,7 @@ def client_settings(settings: SettingsWrapper, monkeypatch: pytest.MonkeyPatch, 
     """Ask the stand-in, give up after a moment, and let no proxy of the environment get between."""
     settings.TMDB_URL = f"{sites}/3"
     settings.TMDB_READ_ACCESS_TOKEN = TOKEN
-    settings.UPSTREAM_TIMEOUT_SECONDS = 0.3
+    settings.UPSTREAM_TIMEOUT_SECONDS = 4.0
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
@@ -63,7 +63,7 @@ def test_an_unknown_number_is_told_apart() -> None:
         ("Demasiadas Preguntas", "answered 429 to /search/movie: Your request count"),
         ("Servidor En Llamas", "answered 500 to /search/movie: Internal error"),
         ("Json A Medias", "is not JSON"),
-        ("La Larga Espera", "did not answer /search/movie within 0.3 s"),
+        ("La Larga Espera", "did not answer /search/movie within 4.0 s"),
     ],
 )
 def test_each_misbehaviour_is_a_tmdb_error_that_says_so(title: str, said: str) -> None:
