@@ -63,7 +63,7 @@ def test_an_unknown_number_is_told_apart() -> None:
         ("Demasiadas Preguntas", "answered 429 to /search/movie: Your request count"),
         ("Servidor En Llamas", "answered 500 to /search/movie: Internal error"),
         ("Json A Medias", "is not JSON"),
-        ("La Larga Espera", "did not answer /search/movie within 4.0 s"),
+        ("La Larga Espera", "did not answer /search/movie within 4 s"),
     ],
 )
 def test_each_misbehaviour_is_a_tmdb_error_that_says_so(title: str, said: str) -> None:
