@@ -34,7 +34,9 @@ def main(arguments: list[str]) -> int:
             for name in chosen.collectors:
                 begun = time.monotonic()
                 outcomes = runs.run(theatre, collectors.BY_NAME[name], pool, modes)
-                findings.setdefault(name, {}).setdefault(pool, {}).update(runs.as_json(outcomes))
+                findings.setdefault(name, {}).setdefault(pool, {}).update(
+                    runs.as_json(outcomes, is_compared=collectors.BY_NAME[name] in (collectors.BARE, collectors.OURS))
+                )
                 sys.stderr.write(f"{name} on {pool}: {time.monotonic() - begun:.0f} s\n")
                 if file:
                     runs.store(file, findings)

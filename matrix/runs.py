@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import queue
+import re
 import shutil
 import sys
 import tempfile
@@ -152,14 +153,14 @@ def _say(collector: Collector, group: Group, outcomes: list[Outcome], seconds: f
     sys.stderr.flush()
 
 
-def as_json(outcomes: Iterable[Outcome]) -> dict[str, Any]:
-    """Return outcomes as plain values, by mode."""
+def as_json(outcomes: Iterable[Outcome], *, is_compared: bool) -> dict[str, Any]:
+    """Return outcomes as plain values, by mode; what the worker did is kept where it will be compared."""
     return {
         outcome.mode.id: {
             "mark": outcome.grade.mark.value,
             "reason": outcome.grade.reason,
             "faults": list(outcome.grade.faults),
-            "behaviour": asdict(outcome.behaviour),
+            "behaviour": asdict(outcome.behaviour) if is_compared else None,
         }
         for outcome in outcomes
     }
@@ -174,5 +175,6 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def store(path: Path, findings: dict[str, Any]) -> None:
-    """Write what runs have found."""
-    path.write_text(json.dumps(findings, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+    """Write what runs have found, a line for each mode."""
+    text = json.dumps(findings, indent=1, ensure_ascii=False, sort_keys=True)
+    path.write_text(re.sub(r"\n {4,}(?=\S)|\n {3}(?=[}\]])", " ", text) + "\n")
