@@ -161,3 +161,13 @@ def _without(owner: ast.Module | ast.ClassDef, prefix: str) -> list[str]:
 
 def _is_overload(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return any(ast.unparse(one).endswith("overload") for one in node.decorator_list)
+
+
+def test_the_readmes_coverage_is_what_was_played() -> None:
+    """Its table is the one that `make matrix` wrote."""
+    between = re.compile(r"<!-- totals: begin -->\n(.+?)<!-- totals: end -->", re.DOTALL)
+    tables = [between.search(page.read_text()) for page in (ROOT / "README.md", DOCS / "coverage.md")]
+
+    assert tables[0] is not None
+    assert tables[1] is not None
+    assert tables[0][1] == tables[1][1]
