@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .mode import Mode
 
 PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "coverage.md"
+README: Final = PAGE.parent.parent / "README.md"
 COLUMNS: Final = (*POOLS, CALLER)
 COUNTED: Final = (Mark.FULL, Mark.PART, Mark.NONE)
 VERSIONS: Final = (
@@ -43,10 +44,19 @@ def report(findings: dict[str, Any]) -> str:
     return "\n\n".join(f"{title}\n\n{text}" for title, text in _sections(findings).items() if text)
 
 
-def write(findings: dict[str, Any], *, page: Path = PAGE) -> None:
-    """Replace what stands between the markers of each section. Raises ValueError for a section that the page lacks."""
+def write(findings: dict[str, Any], *, page: Path = PAGE, readme: Path = README) -> None:
+    """Replace what stands between the markers of each section, and the totals of the README.
+
+    Raises ValueError for a section that a page lacks.
+    """
+    sections = _sections(findings)
+    _write_into(page, sections)
+    _write_into(readme, {"totals": sections["totals"]})
+
+
+def _write_into(page: Path, sections: dict[str, str]) -> None:
     text = page.read_text()
-    for title, body in _sections(findings).items():
+    for title, body in sections.items():
         begin, end = f"<!-- {title}: begin -->", f"<!-- {title}: end -->"
         text, count = re.subn(
             f"{re.escape(begin)}.*?{re.escape(end)}",
