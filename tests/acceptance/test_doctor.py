@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -75,9 +76,10 @@ def test_a_pool_of_threads_is_not_killed(tmp_path: Path, broker: Broker, live_sq
 
 
 def test_a_worker_that_does_not_know_the_app_is_named(tmp_path: Path, broker: Broker, live_sqlite: str) -> None:
-    """One that was never restarted, or discovers no tasks; and what it was sent does not arrive as told."""
+    """One that was never restarted, or has the app switched off; and what it was sent does not arrive as told."""
     host = workers.Host(directory=tmp_path, broker_url=broker.url, database_url=live_sqlite)
-    with workers.running(host):
+    without = replace(host, issue_tracker={"ENABLED": False})
+    with workers.running(without):
         code, findings = examined(host)
 
     assert code == 1
