@@ -6,6 +6,7 @@ collector.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import time
@@ -87,6 +88,12 @@ def _on_worker(group: Group, host: Host) -> list[tuple[Evidence, Behaviour]]:
 
 def _one(mode: Mode, group: Group, host: Host, worker: Worker) -> tuple[Evidence, Behaviour]:
     stage = Stage(mode=mode, pool=group.pool, host=host, worker=worker, is_alone=group.is_alone)
+    with contextlib.closing(stage):
+        return _play_on(stage, mode, group, host)
+
+
+def _play_on(stage: Stage, mode: Mode, group: Group, host: Host) -> tuple[Evidence, Behaviour]:
+    worker = stage.worker
     (mode.play or _send)(stage)
     is_over = stage.settle()
     _let_end(worker, stage.log_offset, is_sure=group.pool in mode.ends_on)

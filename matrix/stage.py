@@ -138,6 +138,11 @@ class Stage:
         """Wait until the worker's main process has ended."""
         until(lambda: self.worker.exit_code() is not None, why="the worker ends", timeout_seconds=timeout_seconds)
 
+    def close(self) -> None:
+        """Give back what it sent by: left to the garbage collector, each connection is a warning."""
+        self.app.backend.client.connection_pool.disconnect()
+        self.app.close()
+
     def settle(self) -> bool:
         """Wait until the mode is over; False when it was not within its time."""
         deadline = time.monotonic() + self.mode.max_seconds

@@ -54,6 +54,10 @@ def theatre() -> Iterator[runs.Theatre]:
         yield theatre
 
 
+# kombu leaves sockets of its channels to the garbage collector, in threads of this process.
+@pytest.mark.filterwarnings(
+    "ignore:unclosed <socket:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("pool", SAMPLE)
 def test_a_sample_of_modes_is_recorded_in_full_and_changes_nothing(pool: str, theatre: runs.Theatre) -> None:
