@@ -101,9 +101,11 @@ class Play:
 
 def _is_whole(row: Occurrence) -> bool:
     issue = row.issue
+    has_text = bool(row.error_message or issue.error_message)
+    if not row.task_id:
+        return has_text and row.kind == Kind.WORKER_FAILED  # of its own: its broker is gone
     if row.kind not in DEATHS or not issue.task:
         return False
-    has_text = bool(row.error_message or issue.error_message)
     return has_text and (row.kind != Kind.FAILURE or "UpstreamError" in (row.traceback or issue.traceback))
 
 

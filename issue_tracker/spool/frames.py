@@ -22,8 +22,9 @@ CHUNK_BYTES: Final = 2 * (MAX_BODY_BYTES + 1024)
 """Read at once: at least one frame."""
 
 _FRAME: Final = struct.Struct("<4sII")
-_HEAD: Final = struct.Struct("<8sQQI")
-"""What it is, when it was made, how far it is drained, and the checksum of these."""
+_HEAD: Final = struct.Struct("<8sQQI4x")
+"""What it is, when it was made, how far it is drained, the checksum of these, and zeros, which begin no frame: one that
+is appended to a head cut short can't complete it."""
 _KIND: Final = b"ISSUES\r\n"
 HEAD_BYTES: Final = _HEAD.size
 

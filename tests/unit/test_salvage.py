@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from issue_tracker.spool import Spool, corrupt_files, put_away, readable_bodies
-from issue_tracker.spool.frames import CHUNK_BYTES, HEAD_BYTES, MARK, frame_of
+from issue_tracker.spool.frames import CHUNK_BYTES, HEAD_BYTES, MARK, frame_of, head_bytes
 from issue_tracker.spool.salvage import KEPT_NAME
 from tests.spools import filled, kill, put, stopped_with_the_lock, waiting
 
@@ -70,6 +70,14 @@ def test_a_file_cut_anywhere_keeps_all_records_before_the_cut(original: Path, tm
 
             assert sound_ones(spool) == [*TEXTS[:whole], "new"], cut
             assert sound_ones(spool) == [*TEXTS[:whole], "new"], cut
+
+
+def test_no_frame_completes_a_head_that_was_cut_short() -> None:
+    """Whatever its checksum ends with: else the frame that follows the cut would be taken for a part of the head."""
+    for made_at in range(2_000):
+        head = head_bytes(made_at)
+        for cut in range(1, HEAD_BYTES):
+            assert not (head[:cut] + frame_of(b"new")).startswith(head), (made_at, cut)
 
 
 def test_a_torn_frame_at_the_end_is_cut_off_and_counted(spool: Spool) -> None:
