@@ -16,6 +16,8 @@ from contextlib import suppress
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from celery.exceptions import SoftTimeLimitExceeded
+
 from .complaints import complain
 from .spool import current
 
@@ -76,6 +78,28 @@ def harmless(function: Callable[..., T]) -> Callable[..., T | None]:
                 _bare.pthread_sigmask(_SET, before)
                 if early is not None:
                     raise early
+
+    return guarded
+
+
+def brief(function: Callable[..., None]) -> Callable[..., None]:
+    """Decorate what every task passes, also one that succeeds: as `harmless`, without making signals wait. 0.4 µs.
+
+    What a signal's handler raises leaves it at once, as it would leave Celery's own code there; so the function must
+    bear to be cut short anywhere. Recording is for `harmless`.
+    """
+    name = function.__name__
+
+    @wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception as error:  # of our own making
+            if type(error).__module__.startswith(_OTHERS_ENDINGS):
+                raise
+            _own_up(name, error)
 
     return guarded
 

@@ -23,8 +23,8 @@ from celery.exceptions import (
 
 from issue_tracker import conf
 from issue_tracker.event import Kind, Severity
-from issue_tracker.guard import harmless
-from issue_tracker.inflight import Request, begin, earlier_attempts, end, is_sent_again, request_of
+from issue_tracker.guard import brief, harmless
+from issue_tracker.inflight import Request, begin, end, is_second_try, request_of
 from issue_tracker.recording import Failure, mark_told, record, record_recovered
 from issue_tracker.tracebacks import Described, culprit_of, culprit_of_text, describe, format_exception, frame_locals
 
@@ -224,15 +224,15 @@ def on_task_rejected(*, sender: Any, message: Any = None, exc: Any = None, **_re
     )
 
 
-@harmless
+@brief
 def on_task_prerun(*, sender: Any, task_id: Any = None, task: Any = None, **_rest: Any) -> None:
     """Note that a run begins: its token, its slot, and an empty context."""
     begin(task or sender, task_id)
 
 
-@harmless
+@brief
 def on_task_postrun(
-    *, sender: Any, task_id: Any = None, task: Any = None, args: Any = None, kwargs: Any = None, **rest: Any
+    *, sender: Any, task_id: Any = None, task: Any = None, retval: Any = None, state: Any = None, **rest: Any
 ) -> None:
     """Note that a run ended, and record the endings that no other signal tells.
 
@@ -240,19 +240,19 @@ def on_task_postrun(
     """
     task = task or sender
     request = task.request  # once: Celery looks it up in a stack of the thread, which takes as long as all the rest
-    state = rest.get("state")
-    leaving = sys.exc_info()[1] if state is None else None
-    if leaving is not None and is_told_to_end(leaving.__traceback__):
-        return  # the process is about to end: its slot stays, so that the run is found in any case
-    known = partial(request_of, task, task_id, args, kwargs, request)
-    if state == "SUCCESS" and (earlier_attempts(request) or is_sent_again(request)):
-        record_recovered(known(), recorded_attempts=_recorded_attempts(task, request))
-    failure = _ending(known, state, rest.get("retval"), leaving, task)
-    if failure is not None:
-        record(failure)
-    if not request.is_eager:  # which runs in whatever transaction its caller has open
-        _check_the_end(known)
-    end(request, task_id)
+    is_over: bool | None = True
+    try:
+        if state != "SUCCESS" or isinstance(retval, _NEVER_RUN) or is_second_try(request):
+            known = partial(request_of, task, task_id, rest.get("args"), rest.get("kwargs"), request)
+            is_over = _tell_the_end(known, task, state, retval)
+        if not request.is_eager:  # which runs in whatever transaction its caller has open
+            for check in end_checks:
+                if found := check():
+                    known = partial(request_of, task, task_id, rest.get("args"), rest.get("kwargs"), request)
+                    _tell_what_is_left(known, found)
+    finally:
+        if is_over is not False:
+            end(request, task_id)
 
 
 RECEIVERS: Final[tuple[tuple[Signal, Callable[..., None]], ...]] = (
@@ -338,6 +338,20 @@ def _interrupted(request: Request, *, is_sent_again: bool) -> Failure:
     )
 
 
+@harmless
+def _tell_the_end(known: Callable[[], Request], task: Any, state: Any, result: Any) -> bool:
+    """Record an ending that only task_postrun shows; returns whether the run is over for this process."""
+    leaving = sys.exc_info()[1] if state is None else None
+    if leaving is not None and is_told_to_end(leaving.__traceback__):
+        return False  # the process is about to end: its slot stays, so that the run is found in any case
+    if state == "SUCCESS" and is_second_try(task.request):
+        record_recovered(known(), recorded_attempts=_recorded_attempts(task, task.request))
+    failure = _ending(known, state, result, leaving, task)
+    if failure is not None:
+        record(failure)
+    return True
+
+
 def _ending(
     known: Callable[[], Request], state: Any, result: Any, leaving: BaseException | None, task: Any
 ) -> Failure | None:
@@ -377,23 +391,19 @@ def _of_exception(request: Request, error: BaseException, *, kind: Kind) -> Fail
     return _failure(request, told, kind=kind, traceback=text, culprit=culprit_of(error) or culprit_of_text(text))
 
 
-def _check_the_end(known: Callable[[], Request]) -> None:
-    for check in end_checks:
-        found = check()
-        if found:
-            request = known()
-            message = f"The task ended with {found}; what it wrote there is lost."
-            note = {"left_behind": found}
-            record(
-                _failure(
-                    request,
-                    None,
-                    kind=Kind.OPEN_TRANSACTION,
-                    name="Transaction left open",
-                    message=message,
-                    context=note,
-                )
-            )
+@harmless
+def _tell_what_is_left(known: Callable[[], Request], found: str) -> None:
+    """Record that the task left something behind, which `found` names."""
+    record(
+        _failure(
+            known(),
+            None,
+            kind=Kind.OPEN_TRANSACTION,
+            name="Transaction left open",
+            message=f"The task ended with {found}; what it wrote there is lost.",
+            context={"left_behind": found},
+        )
+    )
 
 
 def _one_line(described: Described) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from .runs import REQUEUED_HEADER, Request, begin, earlier_attempts, end, is_any_on, is_sent_again, request_of
+from .runs import REQUEUED_HEADER, Request, begin, end, is_any_on, is_second_try, request_of
 
 __all__ = [
     "REQUEUED_HEADER",
     "Request",
     "begin",
-    "earlier_attempts",
     "end",
     "is_any_on",
-    "is_sent_again",
+    "is_second_try",
     "request_of",
 ]

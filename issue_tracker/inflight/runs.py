@@ -82,11 +82,23 @@ def begin(task: Any, task_id: str) -> None:
     """
     request = task.request
     attempt = request.retries or 0
-    run = _On(f"{time.time_ns():x}-{os.getpid():x}", context.bound() if request.is_eager else None)
+    now = time.time_ns()
+    run = _On(f"{now:x}-{os.getpid():x}", context.bound() if request.is_eager else None)
     if not request.is_eager:
         context.forget()
         run.slots = _my_slots()
-        run.slot = run.slots.enter(_slot_text(task, task_id, attempt, run.token, request))
+        run.slot = run.slots.enter(
+            task=task.name,
+            task_id=task_id,
+            attempt=attempt,
+            token=run.token,
+            started_at=now / 1e9,
+            args=slot_text(request.argsrepr),
+            kwargs=slot_text(request.kwargsrepr),
+            queue=(request.delivery_info or {}).get("routing_key") or "",
+            worker=request.hostname or "",
+            is_acknowledged_late=bool(task.acks_late),
+        )
         if run.slot == 0:  # the first run of this process, now and then a later one
             spool.current().prepare()
     _runs[task_id, attempt] = run
@@ -122,15 +134,14 @@ def _remember(key: tuple[str, int], run: _On) -> None:
             _runs.pop(oldest, None)
 
 
-def earlier_attempts(request: Any) -> int:
-    """Count the runs of the same task id that a successful one makes good: attempts, and one that was handed back."""
-    delivery = request.delivery_info or {}
-    return (request.retries or 0) + bool(delivery.get("redelivered"))
+def is_second_try(request: Any) -> bool:
+    """Tell whether this run, if it succeeds, makes good an earlier one: a retry, one that was handed back, a requeue.
 
-
-def is_sent_again(request: Any) -> bool:
-    """Tell whether a run is the requeue of a failed one, which had a task id of its own."""
-    return bool(getattr(request, REQUEUED_HEADER, None))
+    A requeue has a task id of its own, and a header that names what it is of.
+    """
+    return bool(
+        request.retries or (request.delivery_info or {}).get("redelivered") or getattr(request, REQUEUED_HEADER, None)
+    )
 
 
 def request_of(task: Any, task_id: Any, args: Any, kwargs: Any, request: Any = None) -> Request:
@@ -190,22 +201,6 @@ def _my_slots() -> slots.Slots:
     if found is None:
         found = _slots[current] = slots.Slots(slots_directory())
     return found
-
-
-def _slot_text(task: Any, task_id: str, attempt: int, token: str, request: Any) -> dict[str, Any]:
-    delivery = request.delivery_info or {}
-    return {
-        "task": task.name,
-        "task_id": task_id,
-        "attempt": attempt,
-        "token": token,
-        "started_at": time.time(),
-        "args": slot_text(request.argsrepr),
-        "kwargs": slot_text(request.kwargsrepr),
-        "queue": delivery.get("routing_key") or "",
-        "worker": request.hostname or "",
-        "is_acknowledged_late": bool(task.acks_late),
-    }
 
 
 def _options(request: Any, delivery: dict[str, Any]) -> dict[str, Any]:

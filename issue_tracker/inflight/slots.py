@@ -9,13 +9,12 @@ written at once by `pwrite` (1 µs): no mapping, whose pages could fault on a fu
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from issue_tracker.spool import ProcessLock, create_private_file, prepare_directory
 
@@ -27,12 +26,23 @@ KEPT_SLOTS: Final = 8
 """Slots that a process uses in turn at the least,
 so that the main process can still read a run that ended a moment ago.
 """
-RUNNING: Final = 1
-FINISHED: Final = 2
+RUNNING: Final = b"\x01"
+FINISHED: Final = b"\x02"
+_BETWEEN: Final = "\0"
+"""Stands between the fields of a slot: a twentieth of what JSON costs, and every task pays for it."""
+_END: Final = b"\xff"
+"""Ends a slot's text: no part of UTF-8."""
+
+_pid = os.getpid()
+"""This process, noted once: asking the kernel takes 0.2 µs, three times in every task."""
 
 
-_encode: Final = json.JSONEncoder(ensure_ascii=False, default=str).encode
-"""Made once: `json.dumps` makes an encoder for every call that isn't its default one."""
+def _note_pid() -> None:
+    global _pid
+    _pid = os.getpid()
+
+
+os.register_at_fork(after_in_child=_note_pid)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,16 +78,32 @@ class Slots:
         self._free: deque[int] = deque()
         self._made = 0
 
-    def enter(self, run: dict[str, Any]) -> int:
-        """Note a run that begins; returns its slot, or -1 where slots can't be used. Never raises. About 3 µs."""
+    def enter(
+        self,
+        *,
+        task: str,
+        task_id: str,
+        attempt: int,
+        token: str,
+        started_at: float,
+        args: str = "",
+        kwargs: str = "",
+        queue: str = "",
+        worker: str = "",
+        is_acknowledged_late: bool = False,
+    ) -> int:
+        """Note a run that begins; returns its slot, or -1 where slots can't be used. Never raises. About 3 µs.
+
+        What is longer than a slot is cut: first the end of the arguments.
+        """
         try:
-            if self._pid != os.getpid():
+            if self._pid != _pid:
                 self._begin()
             slot = self._take()
-            body = _encode(run).encode("utf-8", "replace")
-            if len(body) > SLOT_BYTES - 3:
-                body = _encode({**run, "args": "", "kwargs": ""}).encode("utf-8", "replace")[: SLOT_BYTES - 3]
-            os.pwrite(self._fd, bytes((RUNNING,)) + len(body).to_bytes(2, "big") + body, slot * SLOT_BYTES)
+            numbers = f"{attempt:d} {started_at:.6f} {is_acknowledged_late:d}"
+            text = _joined((numbers, token, task, worker, queue, task_id, args, kwargs))
+            page = RUNNING + text.encode("utf-8", "replace")[: SLOT_BYTES - 2] + _END
+            os.pwrite(self._fd, page, slot * SLOT_BYTES)
         except (OSError, ValueError, TypeError):
             return -1
         return slot
@@ -87,10 +113,12 @@ class Slots:
 
         Its text stays, for the main process may ask for its token.
         """
-        if slot < 0 or self._pid != os.getpid():
+        if slot < 0 or self._pid != _pid:
             return
-        with suppress(OSError):
-            os.pwrite(self._fd, bytes((FINISHED,)), slot * SLOT_BYTES)
+        try:  # noqa: SIM105  every task passes here, and `suppress` takes as long as the write
+            os.pwrite(self._fd, FINISHED, slot * SLOT_BYTES)
+        except OSError:
+            pass
         self._free.append(slot)
 
     def _take(self) -> int:
@@ -107,18 +135,18 @@ class Slots:
         A file inherited over a fork belongs to the parent and is left alone.
         """
         with self._lock:
-            if self._pid == os.getpid():
+            if self._pid == _pid:
                 return
             prepare_directory(self._directory)
-            path = self._directory / f"{os.getpid()}-{time.time_ns()}.new"
-            _own.add((os.getpid(), path.stem))
+            path = self._directory / f"{_pid}-{time.time_ns()}.new"
+            _own.add((_pid, path.stem))
             create_private_file(path)
             self._fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
             fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Renamed only now: an unlocked file under its final name would look like that of a dead process.
             path.rename(path.with_suffix(".slots"))
             self._free, self._made = deque(range(KEPT_SLOTS)), KEPT_SLOTS
-            self._pid = os.getpid()
+            self._pid = _pid
 
 
 def run_of(directory: Path, task_id: str, *, pid: int | None = None) -> Run | None:
@@ -198,10 +226,39 @@ def _runs(path: Path) -> list[Run]:
 
 
 def _run(page: bytes, pid: int) -> Run | None:
-    if len(page) < 4 or page[0] not in {RUNNING, FINISHED}:
+    end = page.find(_END)
+    if end < 0 or page[:1] not in {RUNNING, FINISHED}:
         return None
+    fields = page[1:end].decode("utf-8", "replace").split(_BETWEEN)
     try:
-        values = json.loads(page[3 : 3 + int.from_bytes(page[1:3], "big")])
-        return Run(**values, pid=pid, is_finished=page[0] == FINISHED)
-    except (ValueError, TypeError):
+        attempt, started_at, is_acknowledged_late = fields[0].split(" ")
+        # A text that was cut has lost its last fields.
+        token, task, worker, queue, task_id, args, kwargs = (*fields[1:], *[""] * (8 - len(fields)))
+        return Run(
+            task=task,
+            task_id=task_id,
+            attempt=int(attempt),
+            token=token,
+            started_at=float(started_at),
+            args=args,
+            kwargs=kwargs,
+            queue=queue,
+            worker=worker,
+            is_acknowledged_late=is_acknowledged_late == "1",
+            pid=pid,
+            is_finished=page[:1] == FINISHED,
+        )
+    except ValueError:
         return None
+
+
+def _joined(fields: tuple[str, ...]) -> str:
+    """Join what a slot holds; who sends a message chooses its id and its texts, and may choose them odd."""
+    try:
+        text = _BETWEEN.join(fields)
+    except TypeError:
+        fields = tuple(map(str, fields))
+        text = _BETWEEN.join(fields)
+    if text.count(_BETWEEN) >= len(fields):
+        text = _BETWEEN.join(field.replace(_BETWEEN, "\N{REPLACEMENT CHARACTER}") for field in fields)
+    return text

@@ -76,7 +76,8 @@ def _part(text: str) -> str:
     known = _known.get(text)
     if known is not None:
         return known
-    shape = text.translate(_WITHOUT_DIGITS)
+    # As bytes, whose `translate` takes a tenth of the time.
+    shape = text.encode("utf-8", "surrogatepass").translate(_WITHOUT_DIGITS)
     if shape in _harmless:
         return text
     found = _masked(text)
@@ -99,15 +100,16 @@ def _remember(text: str, masked: str) -> None:
 _known: Final[dict[str, str]] = {}
 """Texts seen before, and what they are masked. Forgotten all at once when there are many: a failure that repeats is
 back after one."""
-_WITHOUT_DIGITS: Final = str.maketrans("123456789", "0" * 9)
-_harmless: Final[set[str]] = set()
+_WITHOUT_DIGITS: Final = bytes.maketrans(b"123456789", b"0" * 9)
+_harmless: Final[set[bytes]] = set()
 """Shapes (texts with a 0 for each digit) of which no digits whatever make a secret."""
 
 
-def _is_harmless(shape: str) -> bool:
+def _is_harmless(shape: bytes) -> bool:
     """Tell whether nothing in a text that holds no secret would look like one with other digits."""
-    low = _lowered(shape)
-    return is_free_of_formats(shape, low) and not may_hold_pairs(low) and not _host_patterns() and _has_no_names()
+    text = shape.decode("utf-8", "surrogatepass")
+    low = _lowered(text)
+    return is_free_of_formats(text, low) and not may_hold_pairs(low) and not _host_patterns() and _has_no_names()
 
 
 def _has_no_names() -> bool:

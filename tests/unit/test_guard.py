@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 
 from issue_tracker import complaints
-from issue_tracker.guard import harmless
+from issue_tracker.guard import brief, harmless
 from issue_tracker.spool import current
 
 if TYPE_CHECKING:
@@ -198,5 +199,44 @@ def test_what_ends_a_greenlet_passes(ending: type[BaseException]) -> None:
 
     with pytest.raises(ending):
         killed()
+
+    assert current().reserve.counts() == {}
+
+
+def test_a_brief_guard_ends_errors_of_ours(capfd: pytest.CaptureFixture[str]) -> None:
+    """As the long one does, and it passes on what it is given."""
+    complaints._last.update(at=0.0, held=0)
+
+    @brief
+    def broken(_value: str, *, other: str) -> None:
+        raise ValueError(other)
+
+    broken("one", other="a secret value")
+
+    said = capfd.readouterr().err
+    assert "broken failed with ValueError" in said
+    assert "secret" not in said
+    assert current().reserve.counts() == {"internal: broken: ValueError": 1}
+
+
+@pytest.mark.parametrize("raised", [ToldToEndError, SystemExit, SoftTimeLimitExceeded, gevent.Timeout])
+def test_a_brief_guard_lets_pass_what_a_handler_raises(raised: type[BaseException]) -> None:
+    """A soft time limit too, though it is an Exception like those of ours."""
+
+    def raise_it(_number: int, _frame: object) -> None:
+        raise raised
+
+    before = signal.signal(signal.SIGUSR1, raise_it)
+
+    @brief
+    def quick() -> None:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        busy()
+
+    try:
+        with pytest.raises(raised):
+            quick()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
     assert current().reserve.counts() == {}

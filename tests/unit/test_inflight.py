@@ -29,7 +29,7 @@ slots = Slots(Path(sys.argv[1]))
 
 def enter(name, **more):
     run = {"task": name, "task_id": f"id of {name}", "attempt": 0, "token": f"token of {name}"}
-    return slots.enter(run | {"started_at": time.time()} | more)
+    return slots.enter(**run | {"started_at": time.time()} | more)
 """
 
 
@@ -231,12 +231,23 @@ def test_no_text_is_too_long_or_too_strange(directory: Path) -> None:
         enter("long", args="x" * 10_000, kwargs="y" * 10_000)
         enter("wide", args="\U0001f3ac" * 1_000)
         enter("surrogate \ud800", args="\ud800\x00")
-        enter("not json", args=object())
+        enter("not a text", args=object(), task_id=object())
+        enter("separators", args="(1,\0)", task_id="a\0b")
+        enter("an id without end", task_id="i" * 10_000, args="(1,)")
         """,
         directory,
     )
 
-    assert names(directory) == ["long", "not json", "surrogate ?", "wide"]
+    assert names(directory) == [
+        "an id without end",
+        "long",
+        "not a text",
+        "separators",
+        "surrogate ?",
+        "wide",
+    ]
+    [separators] = [run for _path, runs in lost(directory) for run in runs if run.task == "separators"]
+    assert (separators.task_id, separators.args) == ("a\ufffdb", "(1,\ufffd)")
     assert all(path.stat().st_size % SLOT_BYTES in {0, *range(SLOT_BYTES)} for path in directory.iterdir())
 
 
@@ -245,7 +256,7 @@ def test_where_nothing_can_be_written_tasks_run_all_the_same(tmp_path: Path) -> 
     (tmp_path / "file").write_text("")
     slots = Slots(tmp_path / "file" / "slots")
 
-    slot = slots.enter(a_run("any"))
+    slot = slots.enter(**a_run("any"))
 
     assert slot == -1
     slots.leave(slot)
