@@ -122,7 +122,7 @@ def end(request: Any, task_id: str) -> None:
 
 def is_any_on() -> bool:
     """Tell whether a run that is not eager is on in this process: until it ends, its failure may still be recorded."""
-    return any(run.slot >= 0 for run in list(_runs.values()))
+    return any(run.slots is not None for run in list(_runs.values()))
 
 
 def _remember(key: tuple[str, int], run: _On) -> None:

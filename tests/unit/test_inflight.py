@@ -277,7 +277,7 @@ def test_any_file_is_read_without_an_error(tmp_path_factory: pytest.TempPathFact
     """Damage costs runs, never the drainer."""
     directory = tmp_path_factory.mktemp("slots")
     (directory / name).write_bytes(junk)
-    (directory / "valid-1.slots").write_bytes(b"\x01\x00\x02{}" + junk)
+    (directory / "valid-1.slots").write_bytes(b"\x01of no run\xff" + junk)
 
     assert [runs for _path, runs in lost(directory)] == [[], []]
     assert run_of(directory, "id") is None

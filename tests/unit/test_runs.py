@@ -1,4 +1,4 @@
-"""Which successes make good an earlier run: of their own task id, or of what they were sent again for."""
+"""Runs of tasks in this process: whether one is on, also when it is cut short, and which ones make good an earlier one."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from celery import Celery
 
-from issue_tracker.inflight import REQUEUED_HEADER, is_second_try
+from issue_tracker.capture import receivers
+from issue_tracker.inflight import REQUEUED_HEADER, is_any_on, is_second_try
 
 
 @pytest.mark.parametrize(
@@ -23,3 +25,44 @@ from issue_tracker.inflight import REQUEUED_HEADER, is_second_try
 def test_a_retry_a_redelivery_and_a_requeue_are_second_tries(request_: dict[str, Any], *, is_second: bool) -> None:
     """The success of any other run costs nothing and records nothing."""
     assert is_second_try(SimpleNamespace(**request_)) is is_second
+
+
+@pytest.fixture
+def task() -> Any:
+    """A task in a run of a worker."""
+
+    def scrape() -> None:
+        """A task."""
+
+    app = Celery("test", set_as_current=False)
+    app.task(name="scrape", shared=False)(scrape)
+    task = app.tasks["scrape"]
+    task.push_request(id="an id", retries=0, is_eager=False, delivery_info={}, hostname="w@host")
+    return task
+
+
+def test_a_run_is_on_until_it_ends(task: Any) -> None:
+    """Tests of the host wait for that; its token is remembered longer."""
+    receivers.on_task_prerun(sender=task, task_id="an id", task=task)
+    assert is_any_on()
+
+    receivers.on_task_postrun(sender=task, task_id="an id", task=task, retval=1, state="SUCCESS")
+
+    assert not is_any_on()
+
+
+def test_a_run_ends_though_its_process_is_told_to_end_in_that_moment(
+    task: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has succeeded: whoever looks later must not take it for lost."""
+
+    def told_to_end() -> str:
+        raise SystemExit
+
+    monkeypatch.setattr(receivers, "end_checks", [told_to_end])
+    receivers.on_task_prerun(sender=task, task_id="an id", task=task)
+
+    with pytest.raises(SystemExit):
+        receivers.on_task_postrun(sender=task, task_id="an id", task=task, retval=1, state="SUCCESS")
+
+    assert not is_any_on()
