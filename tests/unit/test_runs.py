@@ -1,4 +1,4 @@
-"""Runs of tasks in this process: whether one is on, also when it is cut short, and which ones make good an earlier one."""
+"""Runs of tasks in this process: one that is cut short ends all the same; and which ones make good an earlier one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from celery import Celery
 
 from issue_tracker.capture import receivers
 from issue_tracker.inflight import REQUEUED_HEADER, is_any_on, is_second_try
+from issue_tracker.inflight.runs import slots_directory
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,23 @@ def task() -> Any:
     app = Celery("test", set_as_current=False)
     app.task(name="scrape", shared=False)(scrape)
     task = app.tasks["scrape"]
-    task.push_request(id="an id", retries=0, is_eager=False, delivery_info={}, hostname="w@host")
+    task.push_request(
+        id="an id",
+        retries=0,
+        is_eager=False,
+        delivery_info={},
+        hostname="w@host",
+        args=[5],
+        kwargs={"password": "canary"},
+    )
+        id="an id",
+        retries=0,
+        is_eager=False,
+        delivery_info={},
+        hostname="w@host",
+        args=[5],
+        kwargs={"password": "canary"},
+    )
     return task
 
 
@@ -66,3 +83,15 @@ def test_a_run_ends_though_its_process_is_told_to_end_in_that_moment(
         receivers.on_task_postrun(sender=task, task_id="an id", task=task, retval=1, state="SUCCESS")
 
     assert not is_any_on()
+
+
+def test_a_message_without_texts_of_its_arguments_has_a_slot_all_the_same(task: Any) -> None:
+    """Clients in other languages send none; Celery's request has no such attribute then."""
+    receivers.on_task_prerun(sender=task, task_id="an id", task=task)
+
+    pages = b"".join(path.read_bytes() for path in slots_directory().glob("*.slots"))
+
+    assert b"an id\0[5]\0" in pages
+    assert b"password" in pages
+    assert b"canary" not in pages
+    receivers.on_task_postrun(sender=task, task_id="an id", task=task, retval=1, state="SUCCESS")
