@@ -47,14 +47,6 @@ def task() -> Any:
         args=[5],
         kwargs={"password": "canary"},
     )
-        id="an id",
-        retries=0,
-        is_eager=False,
-        delivery_info={},
-        hostname="w@host",
-        args=[5],
-        kwargs={"password": "canary"},
-    )
     return task
 
 
