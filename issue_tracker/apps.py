@@ -19,15 +19,14 @@ class IssueTrackerConfig(AppConfig):
     def ready(self) -> None:
         """Connect the receivers, the drain of this process and the drainer of a worker."""
         from . import checks, conf, transactions  # noqa: F401  checks registers itself
-        from .capture import crashes, log_tracebacks, logs, publishing
-        from .capture import receivers as capture
+        from .capture import crashes, endings, log_tracebacks, logs, publishing, receivers
         from .drain import drainer, inline
         from .tracebacks import own_code
 
         if conf.current().enabled:
             own_code.own_packages()  # reads installed distributions: now, not in the first failure of each pool process
-            capture.connect()
-            capture.end_checks.append(transactions.left_open)
+            receivers.connect()
+            endings.end_checks.append(transactions.left_open)
             logs.install()
             log_tracebacks.install()
             publishing.install()

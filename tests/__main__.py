@@ -1,7 +1,8 @@
 """`python -m tests`: every leg of the tests, one after the other, then a table of what ran, what was skipped, and why.
 
 The legs are unit, integration (once on each database that this machine has) and acceptance. Names choose among them;
-what follows `--` goes to pytest: `python -m tests integration -- -k drain`. Ends with 1 when any leg failed.
+what follows `--` goes to pytest: `python -m tests integration -- -k drain`. Within a leg several files run
+at once. Ends with 1 when any leg failed.
 """
 
 from __future__ import annotations
@@ -106,7 +107,9 @@ def _run(leg: Leg, further: list[str]) -> Outcome:
 
 
 def _run_pytest(leg: Leg, further: list[str], report: Path) -> Outcome:
-    command = [sys.executable, "-m", "pytest", f"tests/{leg.directory}", "--quiet", f"--junitxml={report}", *further]
+    command = [sys.executable, "-m", "pytest", f"tests/{leg.directory}", "--quiet", f"--junitxml={report}"]
+    # Most of these tests wait for processes of their own; those of one file share what they have started.
+    command += [f"--numprocesses={2 * (os.cpu_count() or 1)}", "--dist=loadfile", *further]
     started_at = time.monotonic()
     code = subprocess.run(command, cwd=ROOT, env=_environment(leg), check=False).returncode
     outcome = Outcome(leg=leg, code=code, seconds=time.monotonic() - started_at)

@@ -6,46 +6,36 @@ receiver uses what it is given, and asks the slots for what is missing. Each rec
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, Final
 
 from celery import signals
 from celery.exceptions import (
     MaxRetriesExceededError,
-    Reject,
     Retry,
     WorkerLostError,
 )
 
-from issue_tracker import conf
 from issue_tracker.event import Kind, Severity
-from issue_tracker.guard import brief, harmless
-from issue_tracker.inflight import Request, begin, end, is_second_try, request_of
-from issue_tracker.recording import Failure, mark_told, record, record_recovered
+from issue_tracker.guard import harmless
+from issue_tracker.inflight import request_of
+from issue_tracker.recording import mark_told, record
 from issue_tracker.tracebacks import Described, culprit_of, culprit_of_text, describe, format_exception, frame_locals
 
+from .endings import on_task_postrun, on_task_prerun
+from .failures import failure_of_run, interrupted, records_attempt
 from .messages import failure_of_message
 from .verdicts import (
-    ENDED_FROM_OUTSIDE,
-    is_told_to_end,
     kind_of_failure,
     kind_of_internal,
     original_of,
     own_error,
-    really,
 )
 
 if TYPE_CHECKING:
     from celery.utils.dispatch import Signal
 
-end_checks: list[Callable[[], str]] = []
-"""Asked when a run ends: each names what the task left behind that it should not have, or says nothing."""
-
-_NEVER_RUN: Final = (GeneratorType, CoroutineType, AsyncGeneratorType)
 GIVEN_UP: Final = "celery.exceptions.MaxRetriesExceededError"
 """Groups the attempts of a `retry()` without exception with the error that Celery raises once they are exhausted."""
 
@@ -77,7 +67,7 @@ def on_task_failure(
     kind = kind_of_failure(exception)
     message = _LIMIT_MESSAGES.get(kind)
     record(
-        _failure(
+        failure_of_run(
             request,
             describe(original),
             kind=kind,
@@ -101,15 +91,15 @@ def on_task_retry(*, sender: Any, request: Any = None, reason: Any = None, einfo
         sender, getattr(request, "id", None), getattr(request, "args", None), getattr(request, "kwargs", None), request
     )
     if einfo is None:
-        record(_interrupted(found, is_sent_again=bool(getattr(sender, "acks_late", False))))
+        record(interrupted(found, is_sent_again=bool(getattr(sender, "acks_late", False))))
         return
     text = _traceback_text(einfo, None, reason)
-    if not _records_attempt(sender, found.attempt):
+    if not records_attempt(sender, found.attempt):
         return
     cause = getattr(reason, "exc", None)
     has_cause = isinstance(cause, BaseException)
     record(
-        _failure(
+        failure_of_run(
             found,
             described,
             kind=Kind.RETRY,
@@ -146,7 +136,7 @@ def on_task_internal_error(
     text = _traceback_text(einfo, rest.get("traceback"), exception)
     also = {} if own is None or own is exception else {"also": _one_line(describe(exception))}
     record(
-        _failure(
+        failure_of_run(
             request,
             described,
             kind=kind_of_internal(request, own, exception),
@@ -174,11 +164,13 @@ def on_task_revoked(
     if expired:
         limit = getattr(request, "expires", "") or "then"
         message = f"The task expired before it could start: it was to start before {limit}."
-        record(_failure(found, None, kind=Kind.EXPIRED, name="Task expired", message=message, grouping_message=""))
+        record(
+            failure_of_run(found, None, kind=Kind.EXPIRED, name="Task expired", message=message, grouping_message="")
+        )
         return
     how = f"terminated while it ran ({signum})" if terminated else "revoked before it started"
     record(
-        _failure(
+        failure_of_run(
             found, None, kind=Kind.REVOKED, name="Task revoked", message=f"The task was {how}.", grouping_message=""
         )
     )
@@ -224,37 +216,6 @@ def on_task_rejected(*, sender: Any, message: Any = None, exc: Any = None, **_re
     )
 
 
-@brief
-def on_task_prerun(*, sender: Any, task_id: Any = None, task: Any = None, **_rest: Any) -> None:
-    """Note that a run begins: its token, its slot, and an empty context."""
-    begin(task or sender, task_id)
-
-
-@brief
-def on_task_postrun(
-    *, sender: Any, task_id: Any = None, task: Any = None, retval: Any = None, state: Any = None, **rest: Any
-) -> None:
-    """Note that a run ended, and record the endings that no other signal tells.
-
-    `state` is None while something is leaving that is no task's outcome; `sys.exc_info()` holds it then.
-    """
-    task = task or sender
-    request = task.request  # once: Celery looks it up in a stack of the thread, which takes as long as all the rest
-    is_over: bool | None = True
-    try:
-        if state != "SUCCESS" or isinstance(retval, _NEVER_RUN) or is_second_try(request):
-            known = partial(request_of, task, task_id, rest.get("args"), rest.get("kwargs"), request)
-            is_over = _tell_the_end(known, task, state, retval)
-        if not request.is_eager:  # which runs in whatever transaction its caller has open
-            for check in end_checks:
-                if found := check():
-                    known = partial(request_of, task, task_id, rest.get("args"), rest.get("kwargs"), request)
-                    _tell_what_is_left(known, found)
-    finally:
-        if is_over is not False:
-            end(request, task_id)
-
-
 RECEIVERS: Final[tuple[tuple[Signal, Callable[..., None]], ...]] = (
     (signals.task_prerun, on_task_prerun),
     (signals.task_postrun, on_task_postrun),
@@ -279,131 +240,9 @@ def disconnect() -> None:
         sent.disconnect(dispatch_uid=f"issue_tracker.{receiver.__name__}")
 
 
-def _failure(request: Request, described: Described | None, *, kind: Kind, **more: Any) -> Failure:
-    if described is not None:
-        more = {
-            "name": described.short_name,
-            "message": described.message,
-            "exception_type": described.type_name,
-            **more,
-        }
-    return Failure(
-        kind=kind,
-        task=request.task,
-        task_id=request.task_id,
-        attempt=request.attempt,
-        run=request.run,
-        args=request.args,
-        kwargs=request.kwargs,
-        worker=request.worker,
-        queue=request.queue,
-        options=request.options,
-        **more,
-    )
-
-
 def _worker_of(consumer: Any) -> str:
     """Return the name of the worker whose consumer sent a signal of a message: such a message never had a request."""
     return str(getattr(consumer, "hostname", None) or "")
-
-
-def _records_attempt(task: Any, attempt: int) -> bool:
-    """Apply `RECORD_RETRIES`, or the task's own `issue_tracker_retries`: "all", "last", or from the n-th attempt on."""
-    settings = conf.current()
-    if settings.severities.get(Kind.RETRY, "") is None:
-        return False
-    policy = getattr(task, "issue_tracker_retries", None) or settings.record_retries
-    return policy == "all" or (isinstance(policy, int) and attempt + 1 >= policy)
-
-
-def _recorded_attempts(task: Any, request: Any) -> int:
-    """Count the records of this task id that a recovery must wait for. What it was sent again for is there already."""
-    was_handed_back = bool((request.delivery_info or {}).get("redelivered"))
-    return was_handed_back + sum(_records_attempt(task, attempt) for attempt in range(request.retries or 0))
-
-
-def _interrupted(request: Request, *, is_sent_again: bool) -> Failure:
-    again = "The message was not acknowledged yet and will be delivered again."
-    lost = (
-        "Celery says RETRY, but the message was acknowledged when the run began: "
-        "it is not sent again, the work is lost."
-    )
-    return _failure(
-        request,
-        None,
-        kind=Kind.INTERRUPTED,
-        name="Interrupted",
-        message=f"The run was cut short by a shutdown or a lost connection. {again if is_sent_again else lost}",
-        severity=Severity.WARNING if is_sent_again else Severity.ERROR,
-    )
-
-
-@harmless
-def _tell_the_end(known: Callable[[], Request], task: Any, state: Any, result: Any) -> bool:
-    """Record an ending that only task_postrun shows; returns whether the run is over for this process."""
-    leaving = sys.exc_info()[1] if state is None else None
-    if leaving is not None and is_told_to_end(leaving.__traceback__):
-        return False  # the process is about to end: its slot stays, so that the run is found in any case
-    if state == "SUCCESS" and is_second_try(task.request):
-        record_recovered(known(), recorded_attempts=_recorded_attempts(task, task.request))
-    failure = _ending(known, state, result, leaving, task)
-    if failure is not None:
-        record(failure)
-    return True
-
-
-def _ending(
-    known: Callable[[], Request], state: Any, result: Any, leaving: BaseException | None, task: Any
-) -> Failure | None:
-    """Describe an ending that only task_postrun shows, or None where another signal tells or nothing is wrong."""
-    if state == "SUCCESS":
-        return _never_ran(known(), result) if isinstance(result, _NEVER_RUN) else None
-    if state == "REJECTED" and isinstance(result, Reject) and not getattr(result, "requeue", False):
-        return _of_exception(known(), result, kind=Kind.REJECTED)
-    if state is not None or leaving is None or isinstance(leaving, Exception):
-        return None
-    request = known()
-    if type(leaving).__module__.startswith(ENDED_FROM_OUTSIDE):
-        return _interrupted(request, is_sent_again=bool(getattr(task, "acks_late", False)))
-    if request.options.get("is_eager") and isinstance(leaving, KeyboardInterrupt):
-        return None  # somebody at a terminal
-    return _of_exception(request, leaving, kind=Kind.EXITED)
-
-
-def _never_ran(request: Request, result: object) -> Failure:
-    what = "async def" if isinstance(result, CoroutineType) else "generator"
-    return _failure(
-        request,
-        None,
-        kind=Kind.NEVER_RAN,
-        name="Task never ran",
-        message=(
-            f"The task is an {what} function: calling it only made a {type(result).__name__}. "
-            "Celery says SUCCESS, its body never ran."
-        ),
-    )
-
-
-def _of_exception(request: Request, error: BaseException, *, kind: Kind) -> Failure:
-    mark_told(error)
-    text = format_exception(error)
-    told = describe(really(error))
-    return _failure(request, told, kind=kind, traceback=text, culprit=culprit_of(error) or culprit_of_text(text))
-
-
-@harmless
-def _tell_what_is_left(known: Callable[[], Request], found: str) -> None:
-    """Record that the task left something behind, which `found` names."""
-    record(
-        _failure(
-            known(),
-            None,
-            kind=Kind.OPEN_TRANSACTION,
-            name="Transaction left open",
-            message=f"The task ended with {found}; what it wrote there is lost.",
-            context={"left_behind": found},
-        )
-    )
 
 
 def _one_line(described: Described) -> str:

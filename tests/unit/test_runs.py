@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from issue_tracker.capture import receivers
+from issue_tracker.capture import endings
 from issue_tracker.inflight import REQUEUED_HEADER, is_any_on, is_second_try
 from issue_tracker.inflight.runs import slots_directory
 
@@ -52,10 +52,10 @@ def task() -> Any:
 
 def test_a_run_is_on_until_it_ends(task: Any) -> None:
     """Tests of the host wait for that; its token is remembered longer."""
-    receivers.on_task_prerun(sender=task, task_id="an id", task=task)
+    endings.on_task_prerun(sender=task, task_id="an id", task=task)
     assert is_any_on()
 
-    receivers.on_task_postrun(sender=task, task_id="an id", task=task, retval=1, state="SUCCESS")
+    endings.on_task_postrun(sender=task, task_id="an id", task=task, retval=1, state="SUCCESS")
 
     assert not is_any_on()
 
@@ -68,22 +68,22 @@ def test_a_run_ends_though_its_process_is_told_to_end_in_that_moment(
     def told_to_end() -> str:
         raise SystemExit
 
-    monkeypatch.setattr(receivers, "end_checks", [told_to_end])
-    receivers.on_task_prerun(sender=task, task_id="an id", task=task)
+    monkeypatch.setattr(endings, "end_checks", [told_to_end])
+    endings.on_task_prerun(sender=task, task_id="an id", task=task)
 
     with pytest.raises(SystemExit):
-        receivers.on_task_postrun(sender=task, task_id="an id", task=task, retval=1, state="SUCCESS")
+        endings.on_task_postrun(sender=task, task_id="an id", task=task, retval=1, state="SUCCESS")
 
     assert not is_any_on()
 
 
 def test_a_message_without_texts_of_its_arguments_has_a_slot_all_the_same(task: Any) -> None:
     """Clients in other languages send none; Celery's request has no such attribute then."""
-    receivers.on_task_prerun(sender=task, task_id="an id", task=task)
+    endings.on_task_prerun(sender=task, task_id="an id", task=task)
 
     pages = b"".join(path.read_bytes() for path in slots_directory().glob("*.slots"))
 
     assert b"an id\0[5]\0" in pages
     assert b"password" in pages
     assert b"canary" not in pages
-    receivers.on_task_postrun(sender=task, task_id="an id", task=task, retval=1, state="SUCCESS")
+    endings.on_task_postrun(sender=task, task_id="an id", task=task, retval=1, state="SUCCESS")
