@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 
 import nox
@@ -26,6 +27,8 @@ OLDEST_PYTHON = {"6.0": "3.12", "6.1": "3.12"}
 """Of a Django; any of ours where it is not named."""
 PLAYED = Path(".nox") / "played"
 """Where each run leaves its outcome, for the table."""
+SIDE_BY_SIDE = [f"--numprocesses={2 * (os.cpu_count() or 1)}", "--dist=loadfile"]
+"""As `python -m tests` does: most tests wait."""
 FAILED = 1
 """pytest's exit code when tests failed: an outcome, and no end of the session."""
 
@@ -80,7 +83,7 @@ def _play(session: nox.Session, django: str, celery: str, database: str) -> bool
     name = f"{session.python}-{django}-{celery}-{database}"
     directories = ["tests/unit", "tests/integration"] if database == "sqlite" else ["tests/integration"]
     session.run(
-        "python", "-m", "pytest", "--quiet", f"--junitxml={PLAYED / name}.xml", *directories,
+        "python", "-m", "pytest", "--quiet", f"--junitxml={PLAYED / name}.xml", *SIDE_BY_SIDE, *directories,
         env={"TEST_DATABASE": database}, success_codes=[0, FAILED],
     )  # fmt: skip
     found = session.run("python", "-c", VERSIONS, silent=True)
