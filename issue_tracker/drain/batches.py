@@ -20,7 +20,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from issue_tracker import conf
-from issue_tracker.event import Event, UnreadableRecordError, decode, encode
+from issue_tracker.event import MAX_RECORD_BYTES, Event, UnreadableRecordError, decode, encode
 from issue_tracker.models import OperationalIssue
 from issue_tracker.spool import (
     Record,
@@ -66,6 +66,17 @@ class Drained:
     quarantined: int = 0
     deferred: int = 0
     """Put back behind the others, because what they belong to is not stored yet."""
+    is_full: bool = False
+    """Of one batch: more may have waited than it takes."""
+
+    @property
+    def is_worth_another(self) -> bool:
+        """Whether a batch is to be followed by another one at once.
+
+        What came while a batch was stored waits for the next look: under a steady flow each small batch would bring the
+        next one, at the fixed cost of a transaction.
+        """
+        return self.records > self.deferred and (self.is_full or self.deferred > 0)
 
 
 def drain(spool: Spool | None = None, *, max_batches: int | None = None) -> Drained:
@@ -93,6 +104,8 @@ def drain_batch(spool: Spool) -> Drained:
         _store(spool, batch, done)
         spool.ack(batch)
         done.records = len(batch)
+        size = sum(len(record.body) for record in batch)
+        done.is_full = len(batch) == MAX_BATCH_RECORDS or size > MAX_BATCH_BYTES - MAX_RECORD_BYTES
     return done
 
 
@@ -154,7 +167,7 @@ def _drain_locked(spool: Spool, done: Drained, max_batches: int | None) -> None:
         done.quarantined += batch.quarantined
         done.deferred += batch.deferred
         batches += 1
-        if batch.records == batch.deferred:
+        if not batch.is_worth_another:
             break
     drain_reserve(spool)
 

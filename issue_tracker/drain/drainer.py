@@ -138,11 +138,15 @@ class Drainer:
             self._rest(GATHER_SECONDS if is_new and drained else POLL_SECONDS)
 
     def _drain(self) -> bool:
-        """Drain until the spool is empty; returns False when that can't be done now."""
+        """Drain what waits now; returns False when that can't be done."""
         try:
-            while (done := drain_batch(self.spool)).records > done.deferred:
-                self.last_drain_at = time.monotonic()
-                if self.is_bereft():
+            is_worth_another = True
+            while is_worth_another:
+                done = drain_batch(self.spool)
+                is_worth_another = done.is_worth_another
+                if done.records > done.deferred:
+                    self.last_drain_at = time.monotonic()
+                if is_worth_another and self.is_bereft():
                     return False
             drain_reserve(self.spool)
         except Exception as error:  # noqa: BLE001  a drainer that died would leave its worker without one

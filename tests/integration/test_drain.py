@@ -71,6 +71,17 @@ def test_big_records_make_small_batches(spool: Spool) -> None:
         assert 10 <= drain_batch(spool).records <= 25
 
 
+def test_what_comes_while_a_batch_is_stored_waits_for_the_next_look(spool: Spool) -> None:
+    """Under a steady flow each small batch would bring the next one; a full one is followed at once."""
+    fill(spool, *(an_event() for _number in range(drain_module.MAX_BATCH_RECORDS + 3)))
+
+    with drain_lock(spool):
+        batches = [drain_batch(spool) for _number in range(3)]
+
+    assert [batch.records for batch in batches] == [drain_module.MAX_BATCH_RECORDS, 3, 0]
+    assert [batch.is_worth_another for batch in batches] == [True, False, False]
+
+
 def test_a_record_is_acknowledged_after_the_commit_only(spool: Spool) -> None:
     """Killed before the commit nothing is lost, killed after it the replay changes nothing."""
     fill(spool, an_event())
