@@ -130,9 +130,12 @@ class Sender:
     def leave(self) -> None:
         """Start a last one for what was stored just now; it outlives the drainer by LAST_LIFE_SECONDS at most.
 
-        One that runs already ends with the drainer.
+        One that runs already ends with the drainer, after the message that it is at: the last one sends the others.
         """
-        if conf.current().notify and (is_noted() or self.is_wanted):
+        if not conf.current().notify:
+            return
+        self._reap()
+        if is_noted() or self.is_wanted or self.pid:
             self._start(is_last=True)
 
     def _start(self, *, is_last: bool) -> None:

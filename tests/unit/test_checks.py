@@ -18,6 +18,9 @@ from issue_tracker.spool import current
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.django_db
+"""Django 6.1 asks the database what it can, to check the models."""
+
 
 def found(**chosen: Any) -> list[CheckMessage]:
     """What our checks say of this `ISSUE_TRACKER`, beside the test's own spool directory."""
