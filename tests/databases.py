@@ -149,11 +149,11 @@ class MariaDB:
     def prepare(self, data: Path) -> None:
         """Run mariadb-install-db."""
         options = ["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]
-        _run([_program("mariadb-install-db"), *options, f"--datadir={data}"])
+        _run([_program("mariadb-install-db"), *options, f"--datadir={data}", _temporary(data)])
 
     def command(self, data: Path, port: int) -> list[str]:
         """Return the command that serves it in the foreground."""
-        files = [f"--datadir={data}", f"--socket={data}/socket", f"--pid-file={data}/pid"]
+        files = [f"--datadir={data}", f"--socket={data}/socket", f"--pid-file={data}/pid", _temporary(data)]
         # What packages configure and the bare program does not: Latin-1 is its default.
         options = ["--character-set-server=utf8mb4", "--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve"]
         return [_program("mariadbd"), "--no-defaults", *files, f"--port={port}", "--bind-address=127.0.0.1", *options]
@@ -170,6 +170,11 @@ class MariaDB:
             connection.query(statement.replace('"', "`"))
         finally:
             connection.close()
+
+
+def _temporary(data: Path) -> str:
+    """Keep a server's temporary tables to itself: one that starts removes what it finds in a shared directory."""
+    return f"--tmpdir={data.parent}"
 
 
 def postgresql() -> PostgreSQL:
