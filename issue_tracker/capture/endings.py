@@ -1,6 +1,6 @@
 """The beginning and the end of a run, and the endings that no signal but task_postrun tells. Left of the seam.
 
-Every task passes here, also one that succeeds: that path makes no call that it can do without.
+Every task passes here, also one that succeeds: that path is kept short.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def on_task_postrun(
     task = task or sender
     request = task.request  # once: Celery looks it up in a stack of the thread, which takes as long as all the rest
     known = partial(request_of, task, task_id, rest.get("args"), rest.get("kwargs"), request)
-    is_leaving = False
+    is_leaving = state is None  # until it is told apart: where a signal cuts that short, too, the slot stays
     try:
         if state != "SUCCESS" or isinstance(retval, _NEVER_RUN) or is_second_try(request):
             is_leaving = bool(_tell_the_end(known, task, state, retval))

@@ -29,7 +29,7 @@ so that the main process can still read a run that ended a moment ago.
 RUNNING: Final = b"\x01"
 FINISHED: Final = b"\x02"
 _BETWEEN: Final = "\0"
-"""Stands between the fields of a slot: a twentieth of what JSON costs, and every task pays for it."""
+"""Stands between the fields of a slot. JSON would take 3 µs, and every task pays for it."""
 _END: Final = b"\xff"
 """Ends a slot's text: no part of UTF-8."""
 

@@ -9,7 +9,7 @@ import pytest
 from celery import Celery
 
 from issue_tracker.capture import endings
-from issue_tracker.inflight import REQUEUED_HEADER, is_any_on, is_second_try
+from issue_tracker.inflight import REQUEUED_HEADER, end, is_any_on, is_second_try
 from issue_tracker.inflight.runs import slots_directory
 
 
@@ -75,6 +75,23 @@ def test_a_run_ends_though_its_process_is_told_to_end_in_that_moment(
         endings.on_task_postrun(sender=task, task_id="an id", task=task, retval=1, state="SUCCESS")
 
     assert not is_any_on()
+
+
+def test_the_slot_stays_where_a_process_that_is_told_to_end_is_told_again(
+    task: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever cuts the receiver short, a run that did not end is found by whoever looks later."""
+
+    def told_again(*_arguments: object) -> bool:
+        raise SystemExit
+
+    monkeypatch.setattr(endings, "_tell_the_end", told_again)
+    endings.on_task_prerun(sender=task, task_id="an id", task=task)
+    with pytest.raises(SystemExit):
+        endings.on_task_postrun(sender=task, task_id="an id", task=task, state=None)
+
+    assert is_any_on()
+    end(task.request, "an id")
 
 
 def test_a_message_without_texts_of_its_arguments_has_a_slot_all_the_same(task: Any) -> None:
