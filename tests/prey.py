@@ -74,6 +74,13 @@ class Prey:
             pid = self.worker.pid
         send(pid, signal.SIGKILL)
         self.killed[victim] += 1
+        if victim == "keeper":
+            # Both killed before the drainer has taken its place: the one case in which nobody replaces them.
+            until(
+                lambda: self.host.keeper() not in {None, pid},
+                why="the drainer has become the keeper",
+                timeout_seconds=PATIENCE_SECONDS,
+            )
         if victim == "main":
             self.worker.process.wait()
             self.start_worker()
