@@ -168,8 +168,8 @@ def _refuse_one(finding: Finding, play: Play, url: str) -> None:
     stored = {row.task_id for row in play.rows()}
     [poisoned] = noted[refused:]
     finding.require(set(play.noted()) - stored == {poisoned}, "a refused record took others with it, or was stored")
-    count = _spool_of(play).quarantine_count()
-    finding.require(count == 1, f"{count} records in quarantine where one was refused")
+    reasons = [reason for _body, reason, _at in _spool_of(play).quarantined()]
+    finding.require(len(reasons) == 1, f"{len(reasons)} records in quarantine where one was refused: {reasons}")
 
 
 def _drain_backlog(finding: Finding, play: Play, url: str) -> None:

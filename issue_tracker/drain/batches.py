@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, transaction
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connections, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -260,9 +260,11 @@ def _store_readable(spool: Spool, pairs: list[tuple[Record, Event]], done: Drain
 def _in_one_transaction(events: list[Event]) -> Folded:
     using = conf.current().database
     for attempt in range(ATTEMPTS):
+        used = None  # the driver's connection; Django makes another one as soon as it is lost
         try:
             with transaction.atomic(using=using):
                 wait_for_turn(OperationalIssue, using=using)
+                used = connections[using].connection
                 return fold(events, using=using, now=timezone.now())
         except IntegrityError:
             # Another drainer stored one of these in between: the next try sees what it did.
@@ -273,11 +275,13 @@ def _in_one_transaction(events: list[Event]) -> Folded:
         except (DatabaseError, InterfaceError) as error:
             if is_deadlock(error) and attempt < ATTEMPTS - 1:
                 continue
+            is_connection_lost = used is None or connections[using].connection is not used
             if is_deadlock(error) or is_locked(error) or not takes_rows(using):
                 raise OutageError(f"{type(error).__name__}: {error}") from error
-            if attempt:
+            # Once more, for an outage that ended between the error and the question; and where the connection was lost,
+            # by a restart or by these records, until it can't be chance.
+            if attempt >= (ATTEMPTS - 1 if is_connection_lost else 1):
                 raise
-            # Once more: it may have been the connection, dropped by a restart, and no fault of these records.
     raise AssertionError("the last attempt returns or raises")
 
 

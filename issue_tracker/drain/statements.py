@@ -56,7 +56,8 @@ def insert_occurrences(rows: Iterable[tuple[Any, ...]], *, using: str) -> None:
     plain = _plain_rows(rows, connection.ops.adapt_datetimefield_value)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql" and hasattr(cursor, "copy"):
-            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+            # Django translates the driver's errors for its own methods only, and `copy` is none of them.
+            with connection.wrap_database_errors, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
                 # Sent in pieces of 32 KiB: the server stores one while the next is being written.
                 for row in plain:
                     copy.write_row(row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -187,3 +188,54 @@ def test_a_database_that_is_away_is_an_outage(spool: Spool, monkeypatch: pytest.
     connection.close()
 
     assert (spool.depth(), spool.quarantine_count()) == (1, 0)
+
+
+@contextmanager
+def _failing_first(times: int, statement: str) -> Iterator[None]:
+    """Let the first inserts of an occurrence into PostgreSQL end in a statement of PL/pgSQL, the later ones pass."""
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE SEQUENCE tries")
+        cursor.execute(f"""
+            CREATE FUNCTION fail_first() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                IF NEW.event_id <> 'probe' AND nextval('tries') <= {times} THEN {statement}; END IF;
+                RETURN NEW;
+            END $$
+        """)
+        cursor.execute(
+            "CREATE TRIGGER fail_first BEFORE INSERT ON issue_tracker_occurrence "
+            "FOR EACH ROW EXECUTE FUNCTION fail_first()"
+        )
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP FUNCTION fail_first CASCADE")
+            cursor.execute("DROP SEQUENCE tries")
+
+
+REFUSE = "RAISE EXCEPTION 'not now'"
+DROP_CONNECTION = "PERFORM pg_terminate_backend(pg_backend_pid())"
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL's triggers can tell a first try")
+@pytest.mark.parametrize(("times", "statement"), [(1, REFUSE), (1, DROP_CONNECTION), (3, DROP_CONNECTION)])
+def test_a_record_is_not_set_aside_for_an_outage_that_ends_meanwhile(spool: Spool, times: int, statement: str) -> None:
+    """The database fails, and a moment later it takes rows: the record alone was not at fault."""
+    fill(spool, an_event())
+
+    with _failing_first(times, statement):
+        done = drain(spool)
+
+    assert (done.stored, done.quarantined, spool.quarantine_count()) == (1, 0, 0)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL's triggers can drop a connection")
+def test_a_record_that_costs_the_connection_each_time_is_set_aside(spool: Spool) -> None:
+    """It holds nobody up for ever."""
+    fill(spool, an_event(), an_event())
+
+    with _failing_first(100, DROP_CONNECTION):
+        done = drain(spool)
+
+    assert (done.stored, done.quarantined, spool.quarantine_count()) == (0, 2, 2)
