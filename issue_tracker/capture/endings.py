@@ -44,15 +44,15 @@ def on_task_postrun(
     """
     task = task or sender
     request = task.request  # once: Celery looks it up in a stack of the thread, which takes as long as all the rest
-    known = partial(request_of, task, task_id, rest.get("args"), rest.get("kwargs"), request)
     is_leaving = state is None  # until it is told apart: where a signal cuts that short, too, the slot stays
     try:
         if state != "SUCCESS" or isinstance(retval, _NEVER_RUN) or is_second_try(request):
+            known = partial(request_of, task, task_id, rest.get("args"), rest.get("kwargs"), request)
             is_leaving = bool(_tell_the_end(known, task, state, retval))
         if not (is_leaving or request.is_eager):  # which runs in whatever transaction its caller has open
             for check in end_checks:
                 if found := check():
-                    _tell_what_is_left(known, found)
+                    _tell_what_is_left(request_of(task, task_id, rest.get("args"), rest.get("kwargs"), request), found)
     finally:
         if not is_leaving:
             end(request, task_id)
@@ -121,11 +121,11 @@ def _of_exception(request: Request, error: BaseException, *, kind: Kind) -> Fail
 
 
 @harmless
-def _tell_what_is_left(known: Callable[[], Request], found: str) -> None:
+def _tell_what_is_left(request: Request, found: str) -> None:
     """Record that the task left something behind, which `found` names."""
     record(
         failure_of_run(
-            known(),
+            request,
             None,
             kind=Kind.OPEN_TRANSACTION,
             name="Transaction left open",

@@ -23,6 +23,8 @@ def slot_text(text: object, arguments: object = None) -> str:
     if text is None and arguments is not None:
         text = serialize(arguments).tree
     text = text if type(text) is str else str(text or "")
+    if len(text) <= len("()"):
+        return text
     if len(text) > MAX_CHARACTERS:
         return scrubbed_text_of(text, max_chars=MAX_CHARACTERS)
     return scrub(text)[:MAX_CHARACTERS]

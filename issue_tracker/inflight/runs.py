@@ -51,11 +51,12 @@ class Request:
 class _On:
     """A run that is on, or was a moment ago."""
 
-    __slots__ = ("before", "slot", "slots", "token")
+    __slots__ = ("before", "key", "slot", "slots", "token")
 
-    def __init__(self, token: str, before: dict[str, Any] | None) -> None:
+    def __init__(self, key: tuple[str, int], token: str) -> None:
+        self.key = key
         self.token = token
-        self.before = before
+        self.before: dict[str, Any] | None = None
         self.slot = -1
         self.slots: slots.Slots | None = None
 
@@ -64,9 +65,19 @@ _MARK: Final = "_issue_tracker_run"
 """Attribute of Celery's request that holds its run: a task id may run twice at once, when its message came twice."""
 
 _runs: dict[tuple[str, int], _On] = {}
-_ended: deque[tuple[tuple[str, int], _On]] = deque()
+_ended: deque[_On] = deque()
 _slots: dict[spool.Spool, slots.Slots] = {}
-os.register_at_fork(after_in_child=_slots.clear)
+_process = f"{os.getpid():x}"
+"""Ends the tokens of this process's runs."""
+
+
+def _begin_in_child() -> None:
+    global _process
+    _process = f"{os.getpid():x}"
+    _slots.clear()
+
+
+os.register_at_fork(after_in_child=_begin_in_child)
 
 
 def slots_directory() -> Path:
@@ -83,41 +94,46 @@ def begin(task: Any, task_id: str) -> None:
     request = task.request
     attempt = request.retries or 0
     now = time.time_ns()
-    run = _On(f"{now:x}-{os.getpid():x}", context.bound() if request.is_eager else None)
-    if not request.is_eager:
-        context.forget()
-        run.slots = _my_slots()
-        run.slot = run.slots.enter(
-            task=task.name,
-            task_id=task_id,
-            attempt=attempt,
-            token=run.token,
-            started_at=now / 1e9,
-            args=slot_text(getattr(request, "argsrepr", None), request.args),
-            kwargs=slot_text(getattr(request, "kwargsrepr", None), request.kwargs),
-            queue=(request.delivery_info or {}).get("routing_key") or "",
-            worker=request.hostname or "",
-            is_acknowledged_late=bool(task.acks_late),
-        )
-        if run.slot == 0:  # the first run of this process, now and then a later one
-            spool.current().prepare()
-    _runs[task_id, attempt] = run
+    key = (task_id, attempt)
+    _runs[key] = run = _On(key, f"{now:x}-{_process}")
     setattr(request, _MARK, run)
+    if request.is_eager:
+        run.before = context.bound()
+        return
+    context.forget()
+    current = spool.current()
+    run.slots = mine = _slots.get(current) or _slots_of(current)
+    delivery = request.delivery_info
+    run.slot = mine.enter(
+        task=task.name,
+        task_id=task_id,
+        attempt=attempt,
+        token=run.token,
+        started_at=now / 1e9,
+        args=slot_text(getattr(request, "argsrepr", None), request.args),
+        kwargs=slot_text(getattr(request, "kwargsrepr", None), request.kwargs),
+        queue=(delivery.get("routing_key") if delivery else "") or "",
+        worker=request.hostname or "",
+        is_acknowledged_late=bool(task.acks_late),
+    )
+    if run.slot == 0:  # the first run of this process, now and then a later one
+        current.prepare()
 
 
 def end(request: Any, task_id: str) -> None:
     """Note that a run ended. Its token is kept for what Celery still has to say of it."""
-    key = (task_id, request.retries or 0)
-    run: _On | None = getattr(request, _MARK, None) or _runs.get(key)
+    run: _On | None = getattr(request, _MARK, None) or _runs.get((task_id, request.retries or 0))
     if run is None:
         return
-    if run.before is not None:
-        context.restore(run.before)
-        run.before = None
-    elif run.slots is not None:
+    if run.slots is not None:
         run.slots.leave(run.slot)
         run.slots = None
-    _remember(key, run)
+    elif run.before is not None:
+        context.restore(run.before)
+        run.before = None
+    _ended.append(run)
+    if len(_ended) > MAX_REMEMBERED_RUNS:
+        _forget_oldest()
 
 
 def is_any_on() -> bool:
@@ -125,13 +141,11 @@ def is_any_on() -> bool:
     return any(run.slots is not None for run in list(_runs.values()))
 
 
-def _remember(key: tuple[str, int], run: _On) -> None:
-    """Keep the token of an ended run for a while. Runs that are on are never forgotten, however long they take."""
-    _ended.append((key, run))
-    while len(_ended) > MAX_REMEMBERED_RUNS:
-        oldest, forgotten = _ended.popleft()
-        if _runs.get(oldest) is forgotten:
-            _runs.pop(oldest, None)
+def _forget_oldest() -> None:
+    """Forget the token of the run that ended first. Runs that are on are never forgotten, however long they take."""
+    oldest = _ended.popleft()
+    if _runs.get(oldest.key) is oldest:
+        _runs.pop(oldest.key, None)
 
 
 def is_second_try(request: Any) -> bool:
@@ -195,11 +209,9 @@ def _token(task_id: str, attempt: int) -> str:
     return found.token if found is not None and found.attempt == attempt else ""
 
 
-def _my_slots() -> slots.Slots:
-    current = spool.current()
-    found = _slots.get(current)
-    if found is None:
-        found = _slots[current] = slots.Slots(slots_directory())
+def _slots_of(current: spool.Spool) -> slots.Slots:
+    """Make the slots of this process beside a spool."""
+    found = _slots[current] = slots.Slots(current.directory / "slots")
     return found
 
 

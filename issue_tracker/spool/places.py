@@ -13,8 +13,8 @@ from issue_tracker import conf
 from .store import Spool
 
 _spools: dict[tuple[Any, ...], Spool] = {}
-_latest: list[tuple[conf.Settings, dict[str, Any], tuple[Any, ...], Spool]] = []
-"""The last answer of `current`, and what it was made of. Asked for twice in every task."""
+_latest: list[tuple[conf.Settings, dict[str, dict[str, Any]], tuple[object, ...], Spool]] = []
+"""The last answer of `current`, and what it was made of. Asked for in every task."""
 
 
 def current() -> Spool:
@@ -24,18 +24,21 @@ def current() -> Spool:
     run can't feed a production table. A database in memory belongs to one process, and so does its spool.
     """
     chosen = conf.current()
-    database = settings.DATABASES.get(chosen.database, {})
-    names = (database.get("NAME"), database.get("HOST"), database.get("PORT"))
-    if _latest:
-        latest = _latest[0]
-        if latest[0] is chosen and latest[1] is database and latest[2] == names:
-            return latest[3]
-    found = _spool_of(chosen, database)
-    _latest[:] = [(chosen, database, names, found)]
+    for asked, databases, names, found in _latest:
+        # Where all of `DATABASES` is another, the settings are read anew; tests change what stands in it.
+        if asked is chosen and _names_of(databases, chosen) == names:
+            return found
+    found = _spool_of(chosen, settings.DATABASES.get(chosen.database, {}))
+    _latest[:] = [(chosen, settings.DATABASES, _names_of(settings.DATABASES, chosen), found)]
     return found
 
 
 os.register_at_fork(after_in_child=_latest.clear)
+
+
+def _names_of(databases: dict[str, dict[str, Any]], chosen: conf.Settings) -> tuple[object, ...]:
+    database = databases.get(chosen.database, {})
+    return database.get("ENGINE"), database.get("NAME"), database.get("HOST"), database.get("PORT")
 
 
 def _spool_of(chosen: conf.Settings, database: dict[str, Any]) -> Spool:
