@@ -12,6 +12,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import django
+from celery import signals
 from celery.app.trace import build_tracer, setup_worker_optimizations
 from django.conf import settings
 
@@ -35,12 +36,21 @@ def tracer(name: str) -> Callable[[int], Any]:
     """Prepare this process as a child of a worker; return a function that runs the task once, for a number."""
     app.loader.init_worker()
     django.setup()
+    # As a worker does when it starts: Celery's Django integration closes connections before and after each task.
+    signals.worker_init.send(sender=_Worker)
     setup_worker_optimizations(app, HOSTNAME)
     logging.getLogger().addHandler(logging.StreamHandler(open("/dev/null", "w")))  # noqa: SIM115  for the process's life
     _leave_to_drainer()
     task = app.tasks[name]
     trace = build_tracer(name, task, app=app, hostname=HOSTNAME, propagate=False)
     return lambda number: _run(trace, name, number)
+
+
+class _Worker:
+    """What Celery's Django integration asks of a worker."""
+
+    app = app
+    pool_cls = "prefork"
 
 
 def _leave_to_drainer() -> None:

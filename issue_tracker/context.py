@@ -6,6 +6,7 @@ Left of the seam. Both live in context variables, so that threads, greenlets and
 from __future__ import annotations
 
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -60,6 +61,5 @@ def restore(values: dict[str, Any]) -> None:
     _bound.set(values or None)
 
 
-def forget() -> None:
-    """Drop everything bound; called when a task or request begins and ends."""
-    _bound.set(None)
+forget = partial(_bound.set, None)
+"""Drop everything bound; called when a task or request begins and ends."""

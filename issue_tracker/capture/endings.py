@@ -14,8 +14,8 @@ from typing import Any, Final
 from celery.exceptions import Reject
 
 from issue_tracker.event import Kind
-from issue_tracker.guard import brief, harmless
-from issue_tracker.inflight import Request, begin, end, is_second_try, request_of
+from issue_tracker.guard import bear, harmless
+from issue_tracker.inflight import Request, begin, end, is_second_try, request_now, request_of
 from issue_tracker.recording import Failure, mark_told, record, record_recovered
 from issue_tracker.tracebacks import culprit_of, culprit_of_text, describe, format_exception
 
@@ -28,13 +28,14 @@ end_checks: list[Callable[[], str]] = []
 _NEVER_RUN: Final = (GeneratorType, CoroutineType, AsyncGeneratorType)
 
 
-@brief
 def on_task_prerun(*, sender: Any, task_id: Any = None, task: Any = None, **_rest: Any) -> None:
     """Note that a run begins: its token, its slot, and an empty context."""
-    begin(task or sender, task_id)
+    try:
+        begin(task or sender, task_id)
+    except Exception as error:  # noqa: BLE001  of our own making, or passed on
+        bear("on_task_prerun", error)
 
 
-@brief
 def on_task_postrun(
     *, sender: Any, task_id: Any = None, task: Any = None, retval: Any = None, state: Any = None, **rest: Any
 ) -> None:
@@ -42,24 +43,28 @@ def on_task_postrun(
 
     `state` is None while something is leaving that is no task's outcome; `sys.exc_info()` holds it then.
     """
-    task = task or sender
-    request = task.request  # once: Celery looks it up in a stack of the thread, which takes as long as all the rest
-    is_leaving = state is None  # until it is told apart: where a signal cuts that short, too, the slot stays
     try:
-        if state != "SUCCESS" or isinstance(retval, _NEVER_RUN) or is_second_try(request):
-            known = partial(request_of, task, task_id, rest.get("args"), rest.get("kwargs"), request)
-            is_leaving = bool(_tell_the_end(known, task, state, retval))
-        if not (is_leaving or request.is_eager):  # which runs in whatever transaction its caller has open
-            for check in end_checks:
-                if found := check():
-                    _tell_what_is_left(request_of(task, task_id, rest.get("args"), rest.get("kwargs"), request), found)
-    finally:
-        if not is_leaving:
-            end(request, task_id)
+        task = task or sender
+        request = request_now(task, task_id)
+        is_leaving = state is None  # until it is told apart: where a signal cuts that short, too, the slot stays
+        try:
+            if state != "SUCCESS" or isinstance(retval, _NEVER_RUN) or is_second_try(request):
+                known = partial(request_of, task, task_id, rest.get("args"), rest.get("kwargs"), request)
+                is_leaving = bool(_tell_the_end(known, task, request, state, retval))
+            if not (is_leaving or request.is_eager):  # which runs in whatever transaction its caller has open
+                for check in end_checks:
+                    if found := check():
+                        known = partial(request_of, task, task_id, rest.get("args"), rest.get("kwargs"), request)
+                        _tell_what_is_left(known, found)
+        finally:
+            if not is_leaving:
+                end(request, task_id)
+    except Exception as error:  # noqa: BLE001  of our own making, or passed on
+        bear("on_task_postrun", error)
 
 
 @harmless
-def _tell_the_end(known: Callable[[], Request], task: Any, state: Any, result: Any) -> bool:
+def _tell_the_end(known: Callable[[], Request], task: Any, request: Any, state: Any, result: Any) -> bool:
     """Record an ending that only task_postrun shows; returns whether the process is about to end instead.
 
     Its slot stays then, so that the run is found in any case.
@@ -67,8 +72,8 @@ def _tell_the_end(known: Callable[[], Request], task: Any, state: Any, result: A
     leaving = sys.exc_info()[1] if state is None else None
     if leaving is not None and is_told_to_end(leaving.__traceback__):
         return True
-    if state == "SUCCESS" and is_second_try(task.request):
-        record_recovered(known(), recorded_attempts=_recorded_attempts(task, task.request))
+    if state == "SUCCESS" and is_second_try(request):
+        record_recovered(known(), recorded_attempts=_recorded_attempts(task, request))
     failure = _ending(known, state, result, leaving, task)
     if failure is not None:
         record(failure)
@@ -121,11 +126,11 @@ def _of_exception(request: Request, error: BaseException, *, kind: Kind) -> Fail
 
 
 @harmless
-def _tell_what_is_left(request: Request, found: str) -> None:
+def _tell_what_is_left(known: Callable[[], Request], found: str) -> None:
     """Record that the task left something behind, which `found` names."""
     record(
         failure_of_run(
-            request,
+            known(),
             None,
             kind=Kind.OPEN_TRANSACTION,
             name="Transaction left open",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .runs import REQUEUED_HEADER, Request, begin, end, is_any_on, is_second_try, request_of
+from .runs import REQUEUED_HEADER, Request, begin, end, is_any_on, is_second_try, request_now, request_of
 
 __all__ = [
     "REQUEUED_HEADER",
@@ -11,5 +11,6 @@ __all__ = [
     "end",
     "is_any_on",
     "is_second_try",
+    "request_now",
     "request_of",
 ]

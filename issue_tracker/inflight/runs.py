@@ -9,17 +9,20 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from django.core.signals import setting_changed
 
 from issue_tracker import context, spool
 
 from . import slots
 from .arguments import slot_text
 
-MAX_REMEMBERED_RUNS: Final = 4_096
-"""Tokens of ended runs that are kept for signals that come later."""
+MAX_REMEMBERED_RUNS: Final = 1_024
+"""Ended runs whose tokens are kept for signals that come later, half of them at the least."""
 
 
 SECOND_HAND: Final = {"told_by": "main process"}
@@ -51,30 +54,44 @@ class Request:
 class _On:
     """A run that is on, or was a moment ago."""
 
-    __slots__ = ("before", "key", "slot", "slots", "token")
+    before: dict[str, Any] | None = None
+    """What its caller had bound; of an eager run that is on, else None."""
+    around: _On | None = None
+    """The run around an eager one."""
+    slot = -1
+    slots: slots.Slots | None = None
+    """Where it has its slot; None for an eager run, and for one that ended."""
 
-    def __init__(self, key: tuple[str, int], token: str) -> None:
+    def __init__(self, request: Any, key: tuple[str, int], token: str) -> None:
+        self.request = request
+        """Celery's; None once it ended."""
         self.key = key
         self.token = token
-        self.before: dict[str, Any] | None = None
-        self.slot = -1
-        self.slots: slots.Slots | None = None
 
-
-_MARK: Final = "_issue_tracker_run"
-"""Attribute of Celery's request that holds its run: a task id may run twice at once, when its message came twice."""
 
 _runs: dict[tuple[str, int], _On] = {}
 _ended: deque[_On] = deque()
-_slots: dict[spool.Spool, slots.Slots] = {}
+_now: ContextVar[_On | None] = ContextVar("issue_tracker_run", default=None)
+"""The innermost run of this thread or greenlet: a task id may run twice at once, when its message came twice."""
+_mine: slots.Slots | None = None
+"""The slots of this process."""
 _process = f"{os.getpid():x}"
 """Ends the tokens of this process's runs."""
 
 
 def _begin_in_child() -> None:
-    global _process
+    global _mine, _process
     _process = f"{os.getpid():x}"
-    _slots.clear()
+    _mine = None
+
+
+def _forget_slots(*, setting: str, **_kwargs: object) -> None:
+    global _mine
+    if setting in {"ISSUE_TRACKER", "DATABASES"}:
+        _mine = None
+
+
+setting_changed.connect(_forget_slots, dispatch_uid="issue_tracker.inflight", weak=False)
 
 
 os.register_at_fork(after_in_child=_begin_in_child)
@@ -95,45 +112,55 @@ def begin(task: Any, task_id: str) -> None:
     attempt = request.retries or 0
     now = time.time_ns()
     key = (task_id, attempt)
-    _runs[key] = run = _On(key, f"{now:x}-{_process}")
-    setattr(request, _MARK, run)
+    _runs[key] = run = _On(request, key, f"{now:x}-{_process}")
     if request.is_eager:
-        run.before = context.bound()
+        run.before, run.around = context.bound(), _now.get()
+        _now.set(run)
         return
+    _now.set(run)
     context.forget()
-    current = spool.current()
-    run.slots = mine = _slots.get(current) or _slots_of(current)
+    run.slots = mine = _mine or _find_slots()
     delivery = request.delivery_info
     run.slot = mine.enter(
         task=task.name,
         task_id=task_id,
         attempt=attempt,
         token=run.token,
-        started_at=now / 1e9,
-        args=slot_text(getattr(request, "argsrepr", None), request.args),
-        kwargs=slot_text(getattr(request, "kwargsrepr", None), request.kwargs),
+        started_ns=now,
+        arguments=slot_text(request),
         queue=(delivery.get("routing_key") if delivery else "") or "",
         worker=request.hostname or "",
         is_acknowledged_late=bool(task.acks_late),
     )
     if run.slot == 0:  # the first run of this process, now and then a later one
-        current.prepare()
+        spool.current().prepare()
+
+
+def request_now(task: Any, task_id: str) -> Any:
+    """Return Celery's request of the run that is on in this thread or greenlet. Celery itself takes 0.7 µs for it."""
+    run = _now.get()
+    return run.request if run is not None and run.key[0] == task_id and run.request is not None else task.request
 
 
 def end(request: Any, task_id: str) -> None:
     """Note that a run ended. Its token is kept for what Celery still has to say of it."""
-    run: _On | None = getattr(request, _MARK, None) or _runs.get((task_id, request.retries or 0))
-    if run is None:
-        return
+    run = _now.get()
+    if run is None or run.request is not request:
+        run = _runs.get((task_id, request.retries or 0))
+        if run is None:
+            return
+    run.request = None
     if run.slots is not None:
         run.slots.leave(run.slot)
         run.slots = None
+        _now.set(None)
     elif run.before is not None:
         context.restore(run.before)
-        run.before = None
+        _now.set(run.around)
+        run.before = run.around = None
     _ended.append(run)
     if len(_ended) > MAX_REMEMBERED_RUNS:
-        _forget_oldest()
+        _forget_older_half()
 
 
 def is_any_on() -> bool:
@@ -141,11 +168,12 @@ def is_any_on() -> bool:
     return any(run.slots is not None for run in list(_runs.values()))
 
 
-def _forget_oldest() -> None:
-    """Forget the token of the run that ended first. Runs that are on are never forgotten, however long they take."""
-    oldest = _ended.popleft()
-    if _runs.get(oldest.key) is oldest:
-        _runs.pop(oldest.key, None)
+def _forget_older_half() -> None:
+    """Forget the tokens of the runs that ended first. Those that are on are never forgotten, however long they take."""
+    for _ in range(MAX_REMEMBERED_RUNS // 2):
+        oldest = _ended.popleft()
+        if _runs.get(oldest.key) is oldest:
+            _runs.pop(oldest.key, None)
 
 
 def is_second_try(request: Any) -> bool:
@@ -170,12 +198,12 @@ def request_of(task: Any, task_id: Any, args: Any, kwargs: Any, request: Any = N
 def _from_request(task: Any, task_id: str, args: Any, kwargs: Any, request: Any) -> Request:
     attempt = request.retries if isinstance(request.retries, int) else 0
     delivery = request.delivery_info if isinstance(request.delivery_info, dict) else {}
-    on = getattr(request, _MARK, None)
+    on = _now.get()
     return Request(
         task=_name_of(task),
         task_id=task_id,
         attempt=attempt,
-        run=on.token if on is not None else _token(task_id, attempt),
+        run=on.token if on is not None and on.request is request else _token(task_id, attempt),
         args=_as_list(args),
         kwargs=kwargs,
         worker=str(request.hostname or ""),
@@ -209,10 +237,11 @@ def _token(task_id: str, attempt: int) -> str:
     return found.token if found is not None and found.attempt == attempt else ""
 
 
-def _slots_of(current: spool.Spool) -> slots.Slots:
-    """Make the slots of this process beside a spool."""
-    found = _slots[current] = slots.Slots(current.directory / "slots")
-    return found
+def _find_slots() -> slots.Slots:
+    """Name the file of this process, beside the spool of the settings in force."""
+    global _mine
+    _mine = slots.Slots(slots_directory())
+    return _mine
 
 
 def _options(request: Any, delivery: dict[str, Any]) -> dict[str, Any]:

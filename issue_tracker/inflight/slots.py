@@ -86,16 +86,16 @@ class Slots:
         task_id: str,
         attempt: int,
         token: str,
-        started_at: float,
-        args: str = "",
-        kwargs: str = "",
+        started_ns: int,
+        arguments: str = "\0",
         queue: str = "",
         worker: str = "",
         is_acknowledged_late: bool = False,
     ) -> int:
-        """Note a run that begins; returns its slot, or -1 where slots can't be used. Never raises. About 3 µs.
+        """Note a run that begins; returns its slot, or -1 where slots can't be used. Never raises. About 2 µs.
 
-        What is longer than a slot is cut: first the end of the arguments.
+        `started_ns` are nanoseconds since the epoch; `arguments` those by place, a NUL, and those by name. What is
+        longer than a slot is cut: first their end.
         """
         try:
             if self._pid != _pid:
@@ -105,11 +105,11 @@ class Slots:
             except IndexError:
                 slot = self._another()
             text = (
-                f"\x01{attempt:d} {started_at:.6f} {is_acknowledged_late:d}"
-                f"\0{token}\0{task}\0{worker}\0{queue}\0{task_id}\0{args}\0{kwargs}"
+                f"\x01{attempt} {started_ns} {is_acknowledged_late:d}"
+                f"\0{token}\0{task}\0{worker}\0{queue}\0{task_id}\0{arguments}"
             )
             if text.count(_BETWEEN) != _SEPARATORS:
-                text = _without_separators(text, token, task, worker, queue, task_id, args, kwargs)
+                text = _without_separators(text, token, task, worker, queue, task_id, arguments)
             os.pwrite(self._fd, text.encode("utf-8", "replace")[: SLOT_BYTES - 1] + _END, slot * SLOT_BYTES)
         except (OSError, ValueError, TypeError):
             return -1
@@ -235,7 +235,7 @@ def _run(page: bytes, pid: int) -> Run | None:
         return None
     fields = page[1:end].decode("utf-8", "replace").split(_BETWEEN)
     try:
-        attempt, started_at, is_acknowledged_late = fields[0].split(" ")
+        attempt, started_ns, is_acknowledged_late = fields[0].split(" ")
         # A text that was cut has lost its last fields.
         token, task, worker, queue, task_id, args, kwargs = (*fields[1:], *[""] * (8 - len(fields)))
         return Run(
@@ -243,7 +243,7 @@ def _run(page: bytes, pid: int) -> Run | None:
             task_id=task_id,
             attempt=int(attempt),
             token=token,
-            started_at=float(started_at),
+            started_at=int(started_ns) / 1e9,
             args=args,
             kwargs=kwargs,
             queue=queue,
@@ -259,4 +259,6 @@ def _run(page: bytes, pid: int) -> Run | None:
 def _without_separators(text: str, *fields: object) -> str:
     """Join the fields anew: who sends a message chooses its id and its texts, and may choose them odd."""
     numbers = text.partition(_BETWEEN)[0]
-    return _BETWEEN.join([numbers, *(str(field).replace(_BETWEEN, "\N{REPLACEMENT CHARACTER}") for field in fields)])
+    args, _, kwargs = str(fields[-1]).partition(_BETWEEN)
+    plain = (str(field).replace(_BETWEEN, "\N{REPLACEMENT CHARACTER}") for field in (*fields[:-1], args, kwargs))
+    return _BETWEEN.join([numbers, *plain])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .formats import looks_random
-from .masking import MASK, is_secret_key, scrub, verdict_on
+from .masking import MASK, is_plain, is_secret_key, scrub, verdict_on
 from .names import Verdict
 from .pairs import are_names
 
@@ -11,6 +11,7 @@ __all__ = [
     "MASK",
     "Verdict",
     "are_names",
+    "is_plain",
     "is_secret_key",
     "looks_random",
     "scrub",

@@ -26,7 +26,7 @@ from .formats import MASK, PEM_BEGIN, Span, is_free_of_formats, spans_of_formats
 from .names import DJANGO_FRAGMENTS, MAX_NAME_CHARACTERS, Verdict, verdict_of, words_together
 from .pairs import may_hold_pairs, spans_of_pairs
 
-__all__ = ["MASK", "is_secret_key", "scrub", "verdict_on"]
+__all__ = ["MASK", "is_plain", "is_secret_key", "scrub", "verdict_on"]
 
 MAX_CACHED_CHARACTERS: Final = 2_048
 """Longest ASCII text that is remembered; a quarter of it for others, which may take four bytes a character."""
@@ -55,6 +55,14 @@ def is_secret_key(key: str) -> bool:
 def verdict_on(key: str) -> Verdict:
     """Judge the name of a key, by the host's words too; cached."""
     return _verdict(key) if len(key) <= MAX_NAME_CHARACTERS else _verdict.__wrapped__(key)
+
+
+def is_plain(text: str) -> bool:
+    """Tell whether nothing in a text, nor in a part of it, is to be masked; False where the host has patterns of its
+    own, which may ask for the end of a text. 0.4 µs where the text was seen before but for its digits.
+    """
+    shape = text.encode("utf-8", "surrogatepass").translate(_WITHOUT_DIGITS)
+    return shape in _harmless or (scrub(text) == text and not _host_patterns())
 
 
 def scrub(text: str) -> str:

@@ -151,7 +151,7 @@ def test_it_tells_what_a_killed_worker_was_running(start: Callable[..., Worker])
     code = """
     from issue_tracker.inflight.slots import Slots
     slots = Slots(Path(sys.argv[1]))
-    slots.enter(task="scrape", task_id="id", attempt=0, token="t", started_at=1.0, args="(5,)")
+    slots.enter(task="scrape", task_id="id", attempt=0, token="t", started_ns=10**9, arguments="(5,)\\0{}")
     os.kill(os.getpid(), signal.SIGKILL)
     """
     spools.start(code, slots_directory()).communicate()
@@ -167,8 +167,8 @@ from issue_tracker.inflight.slots import Slots
 from issue_tracker.inflight.runs import slots_directory
 slots = Slots(slots_directory())
 for name, late in (("lost", False), ("handed back", True)):
-    slots.enter(task=name, task_id=name, attempt=0, token="t", started_at=1.0, args="()", is_acknowledged_late=late)
-slots.leave(slots.enter(task="finished", task_id="f", attempt=0, token="t", started_at=1.0))
+    slots.enter(task=name, task_id=name, attempt=0, token="t", started_ns=10**9, is_acknowledged_late=late)
+slots.leave(slots.enter(task="finished", task_id="f", attempt=0, token="t", started_ns=10**9))
 """
 """What the main process of a pool of threads is in when a cold shutdown ends it."""
 

@@ -103,7 +103,7 @@ def test_the_last_word_of_a_killed_worker_is_told(start: Callable[[str], Worker]
     code = """
     from issue_tracker.inflight.slots import Slots
     slots = Slots(Path(sys.argv[1]))
-    slots.enter(task="scrape", task_id="id", attempt=0, token="t", started_at=1.0, args="(5,)")
+    slots.enter(task="scrape", task_id="id", attempt=0, token="t", started_ns=10**9, arguments="(5,)\\0{}")
     os.kill(os.getpid(), signal.SIGKILL)
     """
     spools.start(code, slots_directory()).communicate()

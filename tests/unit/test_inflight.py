@@ -29,7 +29,7 @@ slots = Slots(Path(sys.argv[1]))
 
 def enter(name, **more):
     run = {"task": name, "task_id": f"id of {name}", "attempt": 0, "token": f"token of {name}"}
-    return slots.enter(**run | {"started_at": time.time()} | more)
+    return slots.enter(**run | {"started_ns": time.time_ns()} | more)
 """
 
 
@@ -40,7 +40,7 @@ def a_run(name: str, **more: Any) -> dict[str, Any]:
         "task_id": f"id of {name}",
         "attempt": 0,
         "token": f"token of {name}",
-        "started_at": time.time(),
+        "started_ns": time.time_ns(),
     }
     return run | more
 
@@ -73,7 +73,7 @@ def directory(tmp_path: Path) -> Path:
 
 def test_a_killed_process_leaves_what_it_was_running(directory: Path) -> None:
     """Name, id, attempt and Celery's text of the arguments are found by whoever looks later."""
-    pid = killed_in("enter('scrape', attempt=2, args='(5,)', kwargs='{}', queue='slow', worker='w@host')", directory)
+    pid = killed_in(r"enter('scrape', attempt=2, arguments='(5,)\0{}', queue='slow', worker='w@host')", directory)
 
     [(path, [run])] = lost(directory)
 
@@ -196,8 +196,8 @@ def test_a_forked_child_has_a_file_of_its_own(directory: Path) -> None:
 
 def test_the_main_process_finds_the_run_of_a_task_id(directory: Path) -> None:
     """The latest one, finished or not, of a living process or a dead one."""
-    killed_in("enter('scrape', token='first', attempt=0, started_at=1.0)", directory)
-    second = "enter('scrape', token='second', attempt=1, started_at=2.0)"
+    killed_in("enter('scrape', token='first', attempt=0, started_ns=1)", directory)
+    second = "enter('scrape', token='second', attempt=1, started_ns=2)"
     process = start(f"slots.leave({second})\nsay('ready')\ntime.sleep(60)", directory)
 
     run = run_of(directory, "id of scrape")
@@ -228,12 +228,12 @@ def test_no_text_is_too_long_or_too_strange(directory: Path) -> None:
     """A slot is one page; the arguments give way."""
     killed_in(
         r"""
-        enter("long", args="x" * 10_000, kwargs="y" * 10_000)
-        enter("wide", args="\U0001f3ac" * 1_000)
-        enter("surrogate \ud800", args="\ud800\x00")
-        enter("not a text", args=object(), task_id=object())
-        enter("separators", args="(1,\0)", task_id="a\0b")
-        enter("an id without end", task_id="i" * 10_000, args="(1,)")
+        enter("long", arguments="x" * 10_000 + "\0" + "y" * 10_000)
+        enter("wide", arguments="\U0001f3ac" * 1_000 + "\0")
+        enter("surrogate \ud800", arguments="\ud800\x00")
+        enter("not a text", arguments=object(), task_id=object())
+        enter("separators", arguments="(1,)\0{\0}", task_id="a\0b")
+        enter("an id without end", task_id="i" * 10_000, arguments="(1,)\0{}")
         """,
         directory,
     )
@@ -247,7 +247,7 @@ def test_no_text_is_too_long_or_too_strange(directory: Path) -> None:
         "wide",
     ]
     [separators] = [run for _path, runs in lost(directory) for run in runs if run.task == "separators"]
-    assert (separators.task_id, separators.args) == ("a\ufffdb", "(1,\ufffd)")
+    assert (separators.task_id, separators.args, separators.kwargs) == ("a\ufffdb", "(1,)", "{\ufffd}")
     assert all(path.stat().st_size % SLOT_BYTES in {0, *range(SLOT_BYTES)} for path in directory.iterdir())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,13 +28,19 @@ SECRETS = [
 ]
 
 
+def noted(args: object, kwargs: object = "{}") -> list[str]:
+    """What a slot holds of Celery's two texts."""
+    return slot_text(SimpleNamespace(argsrepr=args, kwargsrepr=kwargs, args=None, kwargs=None)).split("\0")
+
+
 @pytest.mark.parametrize(("arguments", "canary"), SECRETS)
 def test_a_secret_is_masked(arguments: object, canary: str) -> None:
-    """Whatever gives it away: its name, its look, its place in a URL; also at the cut."""
-    text = slot_text(arguments)
-
-    assert canary not in text
-    assert len(text) <= MAX_CHARACTERS
+    """Whatever gives it away: its name, its look, its place in a URL; also at the cut. What stands beside it stays."""
+    for args, kwargs in (noted(arguments, "{'a': 1}"), noted("(5,)", arguments)):
+        assert canary not in args + kwargs
+        assert len(args) <= MAX_CHARACTERS
+        assert len(kwargs) <= MAX_CHARACTERS
+        assert kwargs == "{'a': 1}" or args == "(5,)"
 
 
 PLAIN = [
@@ -45,7 +52,7 @@ PLAIN = [
 @pytest.mark.parametrize("text", PLAIN)
 def test_what_is_no_secret_stays(text: str) -> None:
     """So that the task can be sent again."""
-    assert slot_text(text) == text
+    assert noted(text) == [text, "{}"]
 
 
 PIECES = [
@@ -85,16 +92,19 @@ PIECES += [
 ]
 
 
-@given(strategies.lists(strategies.sampled_from(PIECES), max_size=30).map("".join))
-def test_the_short_way_lets_nothing_pass(text: str) -> None:
-    """What isn't looked at closely is what `scrub` leaves as it is."""
-    assert slot_text(text) == scrub(text)[:MAX_CHARACTERS]
+TEXTS = strategies.lists(strategies.sampled_from(PIECES), max_size=30).map("".join)
+
+
+@given(TEXTS, TEXTS)
+def test_two_texts_that_are_looked_at_together_let_nothing_pass(args: str, kwargs: str) -> None:
+    """Each comes out as if it had been looked at alone."""
+    assert noted(args, kwargs) == [scrub(args)[:MAX_CHARACTERS], scrub(kwargs)[:MAX_CHARACTERS]]
 
 
 def test_patterns_of_the_host_hold_for_numbers_too() -> None:
-    """The short way is not taken then."""
-    with override_settings(ISSUE_TRACKER={"SECRET_PATTERNS": [r"\b77\d+"]}):
-        assert slot_text("(7712, 5)") == f"({MASK}, 5)"
+    """Also one that asks for the end of a text."""
+    with override_settings(ISSUE_TRACKER={"SECRET_PATTERNS": [r"\b77\d+", r"\d\)$"]}):
+        assert noted("(7712, 5)") == [f"({MASK}, {MASK}", "{}"]
 
 
 def test_nothing_on_disk_knows_the_secret() -> None:

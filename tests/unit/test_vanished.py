@@ -23,8 +23,8 @@ from issue_tracker.inflight.slots import Slots
 slots = Slots(Path(sys.argv[1]))
 for name in sys.argv[2:]:
     slots.enter(
-        task=name, task_id=f"id of {name}", attempt=1, token=f"token of {name}", started_at=time.time(),
-        args="(5,)", kwargs="{'password': 'canary'}", queue="slow", worker="w@host",
+        task=name, task_id=f"id of {name}", attempt=1, token=f"token of {name}", started_ns=time.time_ns(),
+        arguments="(5,)\\0{'password': 'canary'}", queue="slow", worker="w@host",
     )
 say("ready")
 time.sleep(60)
