@@ -10,12 +10,14 @@ import argparse
 import json
 import os
 import random
+import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import django
 
+from . import machine
 from .admin_rows import fill
 from .figures import median, percentile
 from .page import table, write
@@ -61,8 +63,10 @@ def main() -> None:
         django.setup()
         _prepare(given)
         found = _measured(given, server)
+        described = machine.describe(broker="", database=machine.database_version(server.address))
     head = f"{given.issues:,} issues, {given.occurrences:,} occurrences in {given.days} days, one request at a time."
-    text = f"{head}\n\n{table(HEADS, [measured.row(name) for name, measured in found])}"
+    foot = f"`{' '.join(['python -m benchmarks.admin_pages', *sys.argv[1:]])}`  \n{described}."
+    text = f"{head}\n\n{table(HEADS, [measured.row(name) for name, measured in found])}\n\n{foot}"
     print(f"\n{text}")
     if given.write:
         write("admin pages", text)

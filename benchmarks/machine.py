@@ -17,11 +17,11 @@ LIBRARIES = ("celery", "django", "redis", "psycopg")
 
 
 def describe(*, broker: str, database: str) -> str:
-    """Return one line: cores, processor, system, versions."""
+    """Return one line: cores, processor, system, versions. What took no part is left out by an empty text."""
     hardware = f"{os.cpu_count()} cores ({_processor()}), {_memory_gib()} GiB"
     python = f"Python {platform.python_version()}"
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
-    return f"{hardware}, {_system()}, {python}, {libraries}, {broker}, {database}"
+    return ", ".join(filter(None, (hardware, _system(), python, libraries, broker, database)))
 
 
 def broker_version(address: str) -> str:
