@@ -83,6 +83,8 @@ class _Taker:
     """When each of them happened."""
     has_worsened: bool = False
     """Its context is that of a worse failure now."""
+    is_late: bool = False
+    """It was resolved after these events happened, and stays so."""
 
 
 def fold(events: Sequence[Event], *, using: str, now: dt.datetime, is_history: bool = False) -> Folded:
@@ -194,7 +196,7 @@ def _takers(events: list[Event], *, using: str, now: dt.datetime, is_bounded: bo
     table = OperationalIssue._base_manager.using(using)
     locked = table.select_for_update().filter(open_key__in=sorted(by_key)).order_by("open_key")
     current = {issue.fingerprint: issue for issue in locked}
-    earlier = _earlier([by_key[key][0] for key in by_key if key not in current], using=using)
+    earlier = _earlier({key: by_key[key][0] for key in by_key if key not in current}, using=using, now=now)
     if is_bounded:
         _spill(by_key, current, using=using, now=now)
     takers: list[_Taker] = []
@@ -257,8 +259,12 @@ def _divide(
     and to new ones after each quiet window.
     """
     takers = [_Taker(issue, is_new=False)] if issue else []
+    late = _Taker(earlier, is_new=False, is_late=True) if earlier and not takers else None
     for event in events:
         at = moment_of(event, now)
+        if late is not None and not takers and _was_resolved_after(late.issue, at):
+            _take(late, event, at)
+            continue
         taker = takers[-1] if takers else None
         if (
             taker is not None
@@ -270,11 +276,22 @@ def _divide(
         if taker is None:
             taker = _Taker(new_issue(event, _returns_from(earlier, at, window), now), is_new=True)
             takers.append(taker)
-        taker.events.append(event)
-        taker.moments.append(at)
-        if at > taker.issue.last_seen_at:
-            taker.issue.last_seen_at = at
-    return takers
+        _take(taker, event, at)
+    return [late, *takers] if late is not None and late.events else takers
+
+
+def _take(taker: _Taker, event: Event, at: dt.datetime) -> None:
+    taker.events.append(event)
+    taker.moments.append(at)
+    if at > taker.issue.last_seen_at:
+        taker.issue.last_seen_at = at
+
+
+def _was_resolved_after(issue: OperationalIssue, at: dt.datetime) -> bool:
+    """Tell whether a failure is no return, but was told late: its node could not drain, or drains once in a second."""
+    return (
+        issue.status == OperationalIssue.Status.RESOLVED and issue.resolved_at is not None and at <= issue.resolved_at
+    )
 
 
 def _release(taker: _Taker, *, using: str) -> None:
@@ -290,17 +307,24 @@ def _returns_from(earlier: OperationalIssue | None, at: dt.datetime, window: dt.
     return earlier
 
 
-def _earlier(events: list[Event], *, using: str) -> dict[str, OperationalIssue]:
-    """Find the latest issue of each fingerprint, by former rules as well, for the link to what it returned from."""
-    if not events:
+def _earlier(first: dict[str, Event], *, using: str, now: dt.datetime) -> dict[str, OperationalIssue]:
+    """Find the latest issue of each fingerprint, by former rules as well, for the link to what it returned from.
+
+    Given is the first event of each. An issue that was resolved after it is locked, for it takes that event.
+    """
+    if not first:
         return {}
-    former = former_keys(events)
-    keys = [*former, *(event.fingerprint for event in events)]
+    former = former_keys(list(first.values()))
+    keys = [*former, *first]
     table = OperationalIssue._base_manager.using(using)
     latest = table.filter(fingerprint__in=keys).order_by().values("fingerprint").annotate(latest=Max("id"))
     ids = [row["latest"] for row in latest]
     issues = table.filter(id__in=ids).order_by("id") if ids else []
-    return {former.get(issue.fingerprint, issue.fingerprint): issue for issue in issues}
+    found = {former.get(issue.fingerprint, issue.fingerprint): issue for issue in issues}
+    late = {issue.pk: key for key, issue in found.items() if _was_resolved_after(issue, moment_of(first[key], now))}
+    if late:
+        found |= {late[issue.pk]: issue for issue in table.select_for_update().filter(pk__in=late).order_by("pk")}
+    return found
 
 
 def _store(takers: list[_Taker], folded: Folded, *, using: str, now: dt.datetime) -> None:
@@ -362,7 +386,7 @@ def _wake(taker: _Taker, *, using: str) -> list[OperationalIssue]:
     """
     issue = taker.issue
     unmuted: list[OperationalIssue] = []
-    if taker.is_new or not taker.events or issue.status == OperationalIssue.Status.OPEN:
+    if taker.is_new or taker.is_late or not taker.events or issue.status == OperationalIssue.Status.OPEN:
         return unmuted
     if issue.status == OperationalIssue.Status.MUTED:
         count = issue.occurrence_count + len(taker.events)

@@ -71,7 +71,7 @@ def recover(event: Event, *, using: str, now: dt.datetime) -> bool:
         rows.filter(pk__in=sent_again).exclude(outcome__in=_GOOD), Occurrence.Outcome.SUCCEEDED, using=using
     )
     for issue_id in sorted(issues):
-        _close(issue_id, using=using, now=now, keeps_key=True)
+        _close(issue_id, using=using, at=now, keeps_key=True)
     return True
 
 
@@ -111,8 +111,9 @@ def clear(event: Event, *, using: str, now: dt.datetime) -> None:
     ids = list(issues.values_list("pk", flat=True))
     if not ids:
         return  # the usual case: each run that finds its condition fulfilled says so
+    at = moment_of(event, now)
     reports = Occurrence.objects.using(using).filter(
-        issue__in=ids, outcome=Occurrence.Outcome.NONE, occurred_at__lte=moment_of(event, now)
+        issue__in=ids, outcome=Occurrence.Outcome.NONE, occurred_at__lte=at
     )
     matching = _with_values(reports, event.context)
     for start in range(0, len(matching), CHUNK):
@@ -120,7 +121,7 @@ def clear(event: Event, *, using: str, now: dt.datetime) -> None:
             pk__in=matching[start : start + CHUNK], outcome=Occurrence.Outcome.NONE
         )
         for issue_id in sorted(_mark(some, Occurrence.Outcome.CLEARED, using=using)):
-            _close(issue_id, using=using, now=now, keeps_key=False)
+            _close(issue_id, using=using, at=at, keeps_key=False)
 
 
 def _with_values(reports: QuerySet[Occurrence], values: dict[str, Any]) -> list[int]:
@@ -152,14 +153,14 @@ def _mark(rows: QuerySet[Occurrence], outcome: Occurrence.Outcome, *, using: str
     return changed
 
 
-def _close(issue_id: int, *, using: str, now: dt.datetime, keeps_key: bool) -> None:
+def _close(issue_id: int, *, using: str, at: dt.datetime, keeps_key: bool) -> None:
     """Resolve an issue all of whose occurrences came to a good end.
 
     With its key it goes on taking repeats, and opens by them.
     """
     table = OperationalIssue._base_manager.using(using)
     done = table.filter(pk=issue_id, status="open", recovered_count__gte=F("occurrence_count"), discarded_count=0)
-    changes = {"status": "resolved", "resolved_at": now} | ({} if keeps_key else {"open_key": None})
+    changes = {"status": "resolved", "resolved_at": at} | ({} if keeps_key else {"open_key": None})
     if done.update(**changes):
         issue = table.get(pk=issue_id)
         announce(issue_recovered if keeps_key else issue_resolved, issue, using=using)

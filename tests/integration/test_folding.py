@@ -26,6 +26,7 @@ pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
 
 
 def at(moment: datetime, **values: Any) -> Event:
@@ -250,11 +251,39 @@ def test_a_resolved_issue_is_returned_from_at_once() -> None:
     """The window doesn't matter once somebody has said that it is over."""
     fold_at(NOW, at(NOW))
     old = OperationalIssue.objects.get()
-    old.resolve()
+    old.resolve(now=NOW)
 
-    fold_at(NOW, at(NOW))
+    fold_at(NOW + SECOND, at(NOW + SECOND))
 
     assert OperationalIssue.objects.open().get().previous_id == old.pk
+
+
+def test_a_failure_that_is_told_after_the_resolution_but_happened_before_is_no_return() -> None:
+    """Its node had no way to the database: it is counted, and nobody is told of a return that is none."""
+    fold_at(NOW, at(NOW))
+    old = OperationalIssue.objects.get()
+    old.resolve(now=NOW + 2 * SECOND)
+
+    folded = fold_at(NOW + 5 * SECOND, at(NOW + SECOND), at(NOW + 3 * SECOND), at(NOW + 2 * SECOND))
+
+    new = OperationalIssue.objects.open().get()
+    old.refresh_from_db()
+    assert (old.status, old.occurrence_count, old.last_seen_at) == ("resolved", 3, NOW + 2 * SECOND)
+    assert (new.previous_id, new.occurrence_count, new.is_returned) == (old.pk, 1, True)
+    assert folded.opened == [new]
+
+
+def test_one_that_is_told_late_alone_opens_nothing() -> None:
+    """Nor does it open again what was resolved."""
+    fold_at(NOW, at(NOW))
+    old = OperationalIssue.objects.get()
+    old.resolve(now=NOW + 2 * SECOND)
+
+    folded = fold_at(NOW + 5 * SECOND, at(NOW + SECOND, severity="error"))
+
+    old.refresh_from_db()
+    assert (old.status, old.resolved_at, old.occurrence_count) == ("resolved", NOW + 2 * SECOND, 2)
+    assert (folded.opened, folded.unmuted, folded.stored) == ([], [], 1)
 
 
 def test_muted_issues_take_all_whatever_the_window(settings: SettingsWrapper) -> None:

@@ -314,8 +314,8 @@ def test_the_queries_do_not_grow_with_the_returns() -> None:
     now = timezone.now()
     costs = []
     for number in range(12):
-        OperationalIssue.objects.resolve()
         at = now - dt.timedelta(minutes=120 - number * 10)
+        OperationalIssue.objects.resolve(now=at - dt.timedelta(minutes=1))
         stored(an_event(task_id=f"t{number}", occurred_at=at.timestamp()))
         with CaptureQueriesContext(connection) as queries:
             found = of_issue(OperationalIssue.objects.open().get(), now=now)
