@@ -71,7 +71,8 @@ def parts(issue: OperationalIssue, occurrence: Occurrence | None, *, with_locals
     """Return `sections` and `frames_summary` for the page; locals only for who may see them."""
     text = page.own_texts(issue, occurrence)[1][: page.MAX_TRACEBACK]
     found = page.locals_of(occurrence) if with_locals else {}
-    sections = [_shown(section, found) for section in sections_of_text(text)]
+    # From the end: where a frame stands there often, its locals are those of the last one, and shown once.
+    sections = [_shown(section, found) for section in reversed(sections_of_text(text))][::-1]
     frames = [frame for section in sections for run in section.runs for frame in run.frames]
     own = sum(frame.is_own for frame in frames)
     summary = _("%(own)s of your own, %(other)s of libraries") % {"own": own, "other": len(frames) - own}
@@ -79,7 +80,7 @@ def parts(issue: OperationalIssue, occurrence: Occurrence | None, *, with_locals
 
 
 def _shown(section: Section, found: dict[str, list[tuple[str, str]]]) -> ShownSection:
-    frames = [_frame(frame, found=found) for frame in section.frames[:MAX_FRAMES]]
+    frames = [_frame(frame, found=found) for frame in reversed(section.frames[:MAX_FRAMES])][::-1]
     runs = []
     for is_own, group in groupby(frames[:-1], key=lambda frame: frame.is_own):
         run = list(group)
@@ -105,7 +106,7 @@ def _frame(frame: Frame, *, found: dict[str, list[tuple[str, str]]]) -> ShownFra
         code=highlighted(frame.source_line[:MAX_SOURCE], "python"),
         is_own=frame.is_own,
         repeated_count=frame.repeated_count,
-        locals=found.get(f"{frame.filename}:{frame.lineno}", []),
+        locals=found.pop(f"{frame.filename}:{frame.lineno}", []),
     )
 
 

@@ -70,6 +70,10 @@ class OperationalIssueAdmin(RequeuePages):
         css: ClassVar = {"all": ("issue_tracker/admin.css",)}
         js: ClassVar = ("issue_tracker/admin.js",)
 
+    def action_checkbox(self, obj: OperationalIssue) -> SafeString:
+        """Show the box that selects the issue for an action."""
+        return cells.checkbox_cell(obj)
+
     @admin.display(description=_("issue"), ordering="name")
     def issue(self, obj: OperationalIssue) -> SafeString:
         """Show name, message, task and place in two lines."""

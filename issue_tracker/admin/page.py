@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib.admin.models import LogEntry
@@ -21,6 +22,7 @@ from issue_tracker.admin.highlighting import highlighted
 from issue_tracker.admin.occurrences import occurrence_page, timeline
 from issue_tracker.models import Occurrence, OperationalIssue
 from issue_tracker.templatetags.issue_tracker import exact, grouped, pretty
+from issue_tracker.tracebacks import frame_locals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -250,13 +252,19 @@ def context_of(issue: OperationalIssue, occurrence: Occurrence | None) -> Any:
 
 
 def locals_of(occurrence: Occurrence | None) -> dict[str, list[tuple[str, str]]]:
-    """Return the captured locals by frame ("file:line"), as `frame_locals` left them; they need `view_payload`."""
+    """Return the captured locals by frame ("file:line"); they need `view_payload`.
+
+    Bounded as `frame_locals` bounds them, for a context that somebody filled by hand holds what it likes.
+    """
     frames = _mapping(occurrence.context if occurrence else None).get("locals")
-    found = [_mapping(frame) for frame in frames] if isinstance(frames, list) else []
-    return {
-        str(frame.get("at")): [(str(name), str(value)) for name, value in _mapping(frame.get("variables")).items()]
-        for frame in found
-    }
+    found = [_mapping(frame) for frame in frames[-frame_locals.MAX_FRAMES :]] if isinstance(frames, list) else []
+    return {str(frame.get("at")): _shown_locals(_mapping(frame.get("variables"))) for frame in found}
+
+
+def _shown_locals(variables: dict[str, Any]) -> list[tuple[str, str]]:
+    length = frame_locals.MAX_CHARACTERS
+    some = islice(variables.items(), frame_locals.MAX_VARIABLES)
+    return [(str(name)[:length], str(value)[:length]) for name, value in some]
 
 
 def as_json(issue: OperationalIssue, occurrence: Occurrence | None, *, with_payload: bool) -> dict[str, Any]:

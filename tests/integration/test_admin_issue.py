@@ -416,6 +416,24 @@ def test_a_huge_record_stays_under_a_megabyte_and_is_there_as_text(admin_client:
     assert noise in admin_client.get(page_of(made, "issue.txt")).content.decode()
 
 
+def test_locals_are_shown_once_and_within_bounds(admin_client: Client) -> None:
+    """However often a frame stands in the traceback, and however much somebody put into the context."""
+    frames = '  File "/app/shop.py", line 7, in again\n    again()\n' * 400
+    places = [f"/app/x{number}.py:1" for number in range(50)] + ["/app/shop.py:7"]
+    variables = {f"name{number}": "<&\"'" * 200 for number in range(1_000)}
+    issue = tell(Story(name="Deep", task="task", message="m"))
+    Occurrence.objects.filter(issue=issue).update(
+        traceback=f"Traceback (most recent call last):\n{frames}RecursionError: deep",
+        context={"locals": [{"at": place, "variables": variables} for place in places]},
+    )
+
+    content = admin_client.get(page_of(issue)).content.decode()
+
+    assert content.count('<th scope="row">name14</th>') == 1
+    assert '<th scope="row">name15</th>' not in content
+    assert len(content) < 1_000_000
+
+
 @pytest.mark.parametrize("rest", ["change/", "occurrences/{}/"])
 def test_the_number_of_queries_is_constant(admin_client: Client, rest: str) -> None:
     """At most 12, at three occurrences and at three hundred."""

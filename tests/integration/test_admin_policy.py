@@ -71,11 +71,17 @@ def test_nothing_is_inline_and_nothing_comes_from_elsewhere(admin_client: Client
 
 
 def test_a_full_page_of_the_list_is_light(admin_client: Client) -> None:
-    """25 rows, 12 tasks in the sidebar, 14 days of sparkline each."""
+    """25 rows, 12 tasks in the sidebar, 14 days of sparkline each, and names as long as those of a large project."""
     tell_all()
     tell_all_again()
+    for number, issue in enumerate(OperationalIssue.objects.all()):
+        issue.task = f"myproject.billing.tasks.invoices.send_monthly_statement_{number % 14}"
+        issue.culprit = f"myproject.billing.clients.gateway:post_{number}"
+        issue.status = "open"
+        issue.error_message = "Connection to the payment gateway was reset by peer while sending an invoice " * 3
+        issue.save()
 
-    page = admin_client.get(f"{LIST}?status=all")
+    page = admin_client.get(LIST)
     files = [Path(str(finders.find(f"issue_tracker/admin.{suffix}"))).stat().st_size for suffix in ("css", "js")]
 
     assert page.context_data["cl"].result_count == 2 * len(STORIES)
