@@ -46,7 +46,7 @@ COLUMNS: Final = (
 )
 """What an export holds, in its order; `context` follows for holders of `view_payload`."""
 
-STARTS_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+STARTS_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def as_csv(queryset: QuerySet[OperationalIssue], *, with_payload: bool) -> StreamingHttpResponse:

@@ -57,7 +57,11 @@ def test_exports_what_the_filters_leave(admin_client: Client, form: str) -> None
     assert export(admin_client, form, "?severity__exact=warning") == []
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What begins a formula; the last four are full-width, which spreadsheets of East Asian locales take for the same."""
+
+
+@pytest.mark.parametrize("start", STARTS)
 def test_no_cell_is_a_formula(admin_client: Client, start: str) -> None:
     """In any column that holds captured text."""
     evil = f"{start}HYPERLINK(1)"
@@ -65,7 +69,7 @@ def test_no_cell_is_a_formula(admin_client: Client, start: str) -> None:
 
     (row,) = export(admin_client, "csv")
 
-    assert not [cell for cell in row.values() if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert not [cell for cell in row.values() if cell.startswith(STARTS)]
     assert row["name"] == f"'{evil}"
     assert harmless({"a": evil}).startswith("{")
 
