@@ -73,6 +73,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     *(["whitenoise.middleware.WhiteNoiseMiddleware"] if HAS_WHITENOISE else []),
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -107,7 +108,7 @@ USE_TZ = True
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True  # serves the admin's files without a collectstatic
 
-ISSUE_TRACKER = {
+ISSUE_TRACKER = {"CAPTURE_LOCALS": True} | {
     key: value
     for key, value in {"SPOOL_DIR": os.environ.get("SPOOL_DIR"), "BASE_URL": os.environ.get("BASE_URL")}.items()
     if value
