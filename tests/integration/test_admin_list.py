@@ -65,6 +65,21 @@ def test_a_row_shows_name_message_task_severity_status_count_and_times(admin_cli
     ):
         assert text in row[0].replace("\xa0", " ")
     assert "<svg" in row[0]
+    assert re.search(r'<time title="\d\d/\d\d/\d{4} \d\d:\d\d:\d\d -05">1.wk ago</time>', row[0])
+
+
+def test_a_row_says_that_an_issue_recovered_by_itself_at_times(admin_client: Client) -> None:
+    """Flaky, in words; others are not."""
+    flaky = tell(Story(name="Flaky one", task="t", message="m"))
+    tell(Story(name="Steady one", task="t", message="m"))
+    OperationalIssue.objects.filter(pk=flaky.pk).update(recovered_count=1)
+
+    rows = re.findall(r"<tr>.*?</tr>", admin_client.get(LIST).content.decode().partition("<tbody>")[2], re.DOTALL)
+
+    assert {"Flaky one" in row: '<span class="it-flag">Flaky</span>' in row for row in rows} == {
+        True: True,
+        False: False,
+    }
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from issue_tracker.collection import look
+from issue_tracker.drain import drain
 from issue_tracker.drain.batches import drain_lock
 from issue_tracker.event import Event, encode
 from issue_tracker.spool import current
@@ -54,6 +56,29 @@ def test_the_trend_counts_occurrences_by_severity(admin_client: Client) -> None:
     tell(Story(name="B", task="t", message="m", count=3, began_days=2, severity="warning"))
 
     assert admin_client.get(OVERVIEW).context_data["trend"].totals == {"error": 7, "warning": 3}
+
+
+def test_the_tasks_that_fail_most_come_with_their_occurrences(admin_client: Client) -> None:
+    """The busiest first, each with a link to its issues."""
+    tell(Story(name="A", task="rare", message="m", count=2))
+    tell(Story(name="B", task="busy", message="m", count=7))
+    tell(Story(name="C", task="busy", message="n", count=4))
+
+    content = admin_client.get(OVERVIEW).content.decode().partition('id="top"')[2].partition("</section>")[0]
+
+    assert re.findall(r"task__exact=(\w+).*?it-n\">(\d+)<", content) == [("busy", "11"), ("rare", "2")]
+
+
+def test_quarantine_is_counted_on_the_page(admin_client: Client) -> None:
+    """What the database refused waits for somebody to look."""
+    tell(Story(name="A", task="t", message="m"))
+    spool = current()
+    spool.append(b"no record", key="k", stub=lambda: b"")
+    drain(spool)
+
+    content = admin_client.get(OVERVIEW).content.decode()
+
+    assert re.search(r"Quarantine</(?:dt|th)>\s*<(?:dd|td)[^>]*>\s*1\b", content)
 
 
 def test_without_anything_it_says_how_to_check_the_setup(admin_client: Client) -> None:
