@@ -105,7 +105,9 @@ class IssuePages(_Base):
             "opts": self.opts,
             "media": self.media,
             "list_url": self.issue_url("changelist"),
-            "short_lists": [(title, self._linked(found["lists"][name])) for name, title in SHORT_LISTS.items()],
+            "short_lists": [
+                (title, self._linked(request, found["lists"][name])) for name, title in SHORT_LISTS.items()
+            ],
             "trend_label": _("%(n)s since %(start)s")
             % {"n": grouped(found["trend"].total), "start": found["trend"].ends[0]},
             "collection": collection.look(),
@@ -122,7 +124,7 @@ class IssuePages(_Base):
             raise PermissionDenied
         level, text = _apply(request, issue)
         self.message_user(request, text, level)
-        return HttpResponseRedirect(self._with_filters(request, self.issue_url("change", issue.pk)))
+        return HttpResponseRedirect(self._url(request, "change", issue.pk))
 
     def text_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Give the whole issue as plain text, uncut, for terminals, chats and mails."""
@@ -162,11 +164,12 @@ class IssuePages(_Base):
             "may_view_payload": may_view_payload,
             "mutes": [(value, label) for value, (_length, label) in actions.MUTES.items()],
             "page": self._parts(request, issue, occurrence, may_view_payload=may_view_payload),
-            "list_url": self._with_filters(request, self.issue_url("changelist")),
-            "state_url": self._with_filters(request, self.issue_url("state", pk)),
-            "previous_url": self.issue_url("change", issue.previous_id) if issue.previous_id else "",
+            "preserved_filters": self.get_preserved_filters(request),
+            "list_url": self._url(request, "changelist"),
+            "state_url": self._url(request, "state", pk),
+            "previous_url": self._url(request, "change", issue.previous_id) if issue.previous_id else "",
             **{f"{name}_url": self._text_url(name, pk, occurrence) for name in ("text", "markdown", "json")},
-            **self._steps(pk, occurrence),
+            **self._steps(request, pk, occurrence),
         }
 
     def issue_url(self, name: str, *args: Any) -> str:
@@ -191,23 +194,23 @@ class IssuePages(_Base):
         issues = self.get_queryset(request)
         parts = page.gather(request.GET, issue, occurrence, issues=issues, may_view_payload=may_view_payload)
         for row in [*parts["occurrences"].rows, *parts["timeline"]]:
-            row.url = self.issue_url("occurrence", row.issue_id, row.pk)
+            row.url = self._url(request, "occurrence", row.issue_id, row.pk)
         for _title, issues in parts["related_groups"]:
-            self._linked(issues)
+            self._linked(request, issues)
         return {**parts, **frames.parts(issue, occurrence, with_locals=may_view_payload)}
 
-    def _linked(self, issues: list[OperationalIssue]) -> list[OperationalIssue]:
+    def _linked(self, request: HttpRequest, issues: list[OperationalIssue]) -> list[OperationalIssue]:
         for issue in issues:
-            issue.url = self.issue_url("change", issue.pk)  # type: ignore[attr-defined]
+            issue.url = self._url(request, "change", issue.pk)  # type: ignore[attr-defined]
         return issues
 
-    def _steps(self, pk: int, occurrence: Occurrence | None) -> dict[str, str]:
+    def _steps(self, request: HttpRequest, pk: int, occurrence: Occurrence | None) -> dict[str, str]:
         ids = {
             "occurrence_url": occurrence.pk if occurrence else None,
             "older_url": getattr(occurrence, "older_id", None),
             "newer_url": getattr(occurrence, "newer_id", None),
         }
-        return {name: self.issue_url("occurrence", pk, other) if other else "" for name, other in ids.items()}
+        return {name: self._url(request, "occurrence", pk, other) if other else "" for name, other in ids.items()}
 
     def _text(self, request: HttpRequest, pk: int, render: Any, content_type: str) -> HttpResponse:
         issue, occurrence = self._chosen(request, pk)
@@ -231,8 +234,15 @@ class IssuePages(_Base):
             raise Http404(_("There is no issue with this number (any more)."))
         return issue
 
+    def _url(self, request: HttpRequest, name: str, *args: Any) -> str:
+        """Return an address of this admin with the filters of the list that this page was opened from."""
+        return self._with_filters(request, self.issue_url(name, *args))
+
     def _with_filters(self, request: HttpRequest, url: str) -> str:
-        filters: Any = {"preserved_filters": self.get_preserved_filters(request), "opts": self.opts}
+        preserved = self.get_preserved_filters(request)
+        if not preserved:
+            return url  # Django resolves each address that it looks at, and a page has up to a hundred of them
+        filters: Any = {"preserved_filters": preserved, "opts": self.opts}
         return str(add_preserved_filters(filters, url))
 
     def _path(self, route: str, view: Any, name: str) -> URLPattern:

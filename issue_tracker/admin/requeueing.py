@@ -113,8 +113,8 @@ class RequeuePages(IssuePages):
         return {
             **super().get_issue_context(request, issue, occurrence),
             "may_requeue": self.has_requeue_permission(request),
-            "requeue_url": self._with_filters(request, self.issue_url("requeue", issue.pk)),
-            "requeue_one_url": self.issue_url("requeue_one", issue.pk, occurrence.pk) if occurrence else "",
+            "requeue_url": self._url(request, "requeue", issue.pk),
+            "requeue_one_url": self._url(request, "requeue_one", issue.pk, occurrence.pk) if occurrence else "",
         }
 
     def requeue_view(self, request: HttpRequest, pk: int, occurrence_pk: int | None = None) -> HttpResponse:
@@ -126,17 +126,19 @@ class RequeuePages(IssuePages):
             occurrences = Occurrence.objects.using(issue._state.db).filter(issue=issue, pk=occurrence_pk)
             if not occurrences.exists():
                 raise Http404(_("This occurrence is not stored (any more)."))
-        back = self.issue_url("change", pk)
+        back = self._url(request, "change", pk)
         if request.method == "POST":
             answer = self.send_again(request, occurrences, issues=[issue])
-            return answer or HttpResponseRedirect(self._with_filters(request, back))
+            return answer or HttpResponseRedirect(back)
         return self.confirmation(request, occurrences, hidden=[], back=back, issue=issue)
 
     def jobs_view(self, request: HttpRequest) -> HttpResponse:
         """List the latest jobs."""
         self._must_requeue(request)
         jobs = RequeueJob.objects.select_related("created_by").order_by("-pk")[:JOBS_SHOWN]
-        return self._render(request, "requeue_jobs", {"title": _("Requeue jobs"), "jobs": self._with_urls(list(jobs))})
+        return self._render(
+            request, "requeue_jobs", {"title": _("Requeue jobs"), "jobs": self._with_urls(request, list(jobs))}
+        )
 
     def job_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show how far a job is, by GET; stop or resume it, by POST."""
@@ -146,11 +148,11 @@ class RequeuePages(IssuePages):
             verb = {"stop": requeue_jobs.stop, "resume": requeue_jobs.resume}.get(request.POST.get("verb", ""))
             if verb is None or not verb(job):
                 self.message_user(request, _("There was nothing to change."), messages.INFO)
-            return HttpResponseRedirect(self.issue_url("requeue_job", pk))
+            return HttpResponseRedirect(self._url(request, "requeue_job", pk))
         job.done_count = job.sent_count + job.refused_count  # type: ignore[attr-defined]
         title = _("Requeue job %(id)s") % {"id": pk}
         return self._render(
-            request, "requeue_job", {"title": title, "job": job, "jobs_url": self.issue_url("requeue_jobs")}
+            request, "requeue_job", {"title": title, "job": job, "jobs_url": self._url(request, "requeue_jobs")}
         )
 
     def confirmation(
@@ -183,7 +185,7 @@ class RequeuePages(IssuePages):
         note, user = request.POST.get("note", "").replace("\x00", "").strip()[:MAX_NOTE], _user(request)
         if occurrences.order_by()[: MAX_AT_ONCE + 1].count() > MAX_AT_ONCE:
             job = requeue_jobs.start(issues, by=user, note=note)
-            return HttpResponseRedirect(self.issue_url("requeue_job", job.pk))
+            return HttpResponseRedirect(self._url(request, "requeue_job", job.pk))
         done = requeue_all(occurrences.select_related("issue"), by=user, note=note, confirmed=True)
         n = len(done.sent)
         if n:
@@ -196,8 +198,8 @@ class RequeuePages(IssuePages):
             self.message_user(request, _("There was nothing to send again."), messages.INFO)
         return None
 
-    def _with_urls(self, jobs: list[RequeueJob]) -> list[tuple[RequeueJob, str]]:
-        return [(job, self.issue_url("requeue_job", job.pk)) for job in jobs]
+    def _with_urls(self, request: HttpRequest, jobs: list[RequeueJob]) -> list[tuple[RequeueJob, str]]:
+        return [(job, self._url(request, "requeue_job", job.pk)) for job in jobs]
 
     def _must_requeue(self, request: HttpRequest) -> None:
         if not (self.has_requeue_permission(request) and self.has_view_or_change_permission(request)):
@@ -208,7 +210,7 @@ class RequeuePages(IssuePages):
             return HttpResponseNotAllowed(["GET", "HEAD", "POST"])  # type: ignore[return-value]
         request.current_app = self.admin_site.name
         shared = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
-        shared["list_url"] = self._with_filters(request, self.issue_url("changelist"))
+        shared["list_url"] = self._url(request, "changelist")
         template = f"admin/issue_tracker/operationalissue/{name}.html"
         return TemplateResponse(request, template, {**shared, **context})
 

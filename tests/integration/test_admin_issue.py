@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
+from html import unescape
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -281,6 +284,48 @@ def test_older_and_newer_step_through_the_occurrences(admin_client: Client, issu
 
     assert walked == expected[:5]
     assert context["newer_url"].endswith(f"/occurrences/{expected[3]}/")
+
+
+def _links(html: str) -> set[str]:
+    """Return where the links and forms of a page lead within this admin; Django's sidebar is not ours."""
+    own = html.partition('class="breadcrumbs"')[2].partition("</div>")[0] + html.partition('id="content-main"')[2]
+    found = {unescape(address) for address in re.findall(r'(?:href|action)="([^"#]*)', own)}
+    pages = {address for address in found if address.startswith((ADMIN, "?"))}
+    return {address for address in pages if not re.search(r"/issue\.(txt|md|json)", address)}
+
+
+@pytest.mark.parametrize("rest", ["change/", "occurrences/{}/", "requeue/", "occurrences/{}/requeue/"])
+def test_every_link_keeps_the_filters_of_the_list(admin_client: Client, issue: OperationalIssue, rest: str) -> None:
+    """Wherever one goes from an issue, the way up leads to the list it was opened from."""
+    related = tell(Story(name="ReadTimeout", task=issue.task, message="m"))
+    OperationalIssue.objects.filter(pk=issue.pk).update(previous=related)
+    chosen = Occurrence.objects.filter(issue=issue)[30]
+    filters = urlencode({"_changelist_filters": "severity__exact=error&q=timed out"})
+    cursor = _edge(Occurrence.objects.filter(issue=issue)[20].pk)
+    address = page_of(issue, rest.format(chosen.pk))
+
+    html = admin_client.get(f"{address}?before={cursor}&{filters}").content.decode()
+
+    links = _links(html)
+    lists = {link for link in links if link.partition("?")[0] == ADMIN}
+    assert lists == {f"{ADMIN}?severity__exact=error&q=timed+out"}
+    assert [link for link in links - lists if filters not in link] == []
+    for link in links - lists - {page_of(issue, f"state/?{filters}")}:
+        answer = admin_client.get(address + link if link.startswith("?") else link)
+        assert lists <= _links(answer.content.decode()), link
+    expected = (
+        ["/requeue/"] if rest.startswith("change") else ["/change/"] if rest.endswith("requeue/") else ["/state/"]
+    )
+    assert all(any(part in link for link in links) for part in expected)
+
+
+def test_the_answer_to_a_form_keeps_the_filters_of_the_list(admin_client: Client, issue: OperationalIssue) -> None:
+    """After a change of state one goes on where one was."""
+    filters = urlencode({"_changelist_filters": "severity__exact=error"})
+
+    answer = admin_client.post(page_of(issue, f"state/?{filters}"), {"verb": "resolve"})
+
+    assert answer.url == page_of(issue, f"change/?{filters}")
 
 
 def test_an_occurrence_of_another_issue_is_not_found(admin_client: Client, issue: OperationalIssue) -> None:

@@ -143,6 +143,22 @@ def test_a_large_group_becomes_a_job_with_a_page(admin_client: Client, broker: C
     assert f"requeue-jobs/{job.pk}/" in admin_client.get(f"{ADMIN}requeue-jobs/").content.decode()
 
 
+def test_the_pages_of_a_job_keep_the_filters_of_the_list(admin_client: Client, broker: Connection) -> None:
+    """From the issue to its job, stopped, to all jobs and up: to the list the issue was opened from."""
+    issue = failed(150)
+    filters = "_changelist_filters=severity__exact%3Derror"
+
+    job = admin_client.post(f"{ADMIN}{issue.pk}/requeue/?{filters}", {"confirmed": "1"}).url
+    stopped = admin_client.post(job, {"verb": "stop"}).url
+    html = admin_client.get(stopped).content.decode()
+    jobs = f"{ADMIN}requeue-jobs/?{filters}"
+
+    assert job == stopped == f"{ADMIN}requeue-jobs/{RequeueJob.objects.get().pk}/?{filters}"
+    assert f'href="{jobs}"' in html
+    assert f'href="{ADMIN}?severity__exact=error"' in html
+    assert f'href="{job}"' in admin_client.get(jobs).content.decode()
+
+
 def test_nothing_to_send_says_so(admin_client: Client, broker: Connection) -> None:
     """A report is no run of a task."""
     issue = OperationalIssue.objects.create(name="By hand", task=TASK, error_message="m")
