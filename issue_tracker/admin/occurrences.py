@@ -24,7 +24,15 @@ PER_PAGE: Final = 20
 """Occurrences in one page of the table."""
 
 MAX_TIMELINE: Final = 50
-"""Attempts of one task id that are shown."""
+"""Attempts that a timeline shows."""
+
+MAX_LEAPS: Final = 3
+"""How often a timeline looks for what was sent again, a query each; mostly once is enough."""
+
+_OF_TIMELINE: Final = (
+    *("pk", "issue_id", "event_id", "occurred_at", "kind", "severity", "task_id", "attempt", "worker", "outcome"),
+    *("requeued_as", "options"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,15 +86,36 @@ def occurrence_page(issue: OperationalIssue, *, before: str = "", after: str = "
 
 
 def timeline(occurrence: Occurrence | None, issues: QuerySet[OperationalIssue]) -> list[Occurrence]:
-    """Return the attempts of the occurrence's task id and of the task it was sent again as, oldest first."""
-    ids = [name for name in (occurrence.task_id, occurrence.requeued_as) if name] if occurrence else []
-    if not ids:
+    """Return the attempts of the occurrence's task id, of what it was sent again as, and of what it was sent again for.
+
+    Oldest first; a row that was sent again itself has `is_sent_again`. Followed over MAX_LEAPS of either.
+    """
+    if occurrence is None or not occurrence.task_id:
         return []
-    rows = occurrences_of(issues).filter(task_id__in=ids).annotate(message_head=Left("error_message", 160))
-    rows = rows.only(
-        "pk", "issue_id", "occurred_at", "kind", "severity", "task_id", "attempt", "worker", "outcome", "requeued_as"
-    )
-    return list(rows.order_by("occurred_at", "pk")[:MAX_TIMELINE])
+    table = occurrences_of(issues).annotate(message_head=Left("error_message", 160)).only(*_OF_TIMELINE)
+    found: dict[int, Occurrence] = {}
+    task_ids, event_ids = _related([occurrence])
+    for _leap in range(MAX_LEAPS):
+        rows = table.filter(Q(task_id__in=task_ids) | Q(event_id__in=event_ids)).order_by("occurred_at", "pk")
+        found |= {row.pk: row for row in rows[:MAX_TIMELINE]}
+        known, (task_ids, event_ids) = (task_ids, event_ids), _related(found.values())
+        if (task_ids, event_ids) == known:
+            break  # at once where nothing was sent again
+    for row in found.values():
+        row.is_sent_again = bool(_origin_of(row))  # type: ignore[attr-defined]
+    return sorted(found.values(), key=lambda row: (row.occurred_at, row.pk))[:MAX_TIMELINE]
+
+
+def _related(rows: Iterable[Occurrence]) -> tuple[set[str], set[str]]:
+    """Return the task ids that these are of and were sent again as, and the event ids that they were sent again for."""
+    rows = list(rows)
+    task_ids = {name for row in rows for name in (row.task_id, row.requeued_as) if name}
+    return task_ids, {origin for row in rows if (origin := _origin_of(row))}
+
+
+def _origin_of(row: Occurrence) -> str:
+    origin = row.options.get("requeue_of") if isinstance(row.options, dict) else None
+    return origin if isinstance(origin, str) else ""
 
 
 def occurrences_of(issues: QuerySet[OperationalIssue]) -> QuerySet[Occurrence]:

@@ -380,6 +380,26 @@ def test_attempts_of_a_task_are_one_timeline(admin_client: Client, issue: Operat
     assert f"/{other.pk}/occurrences/" in html
 
 
+def test_what_was_sent_again_is_one_story_from_wherever_it_is_opened(admin_client: Client) -> None:
+    """The first failure, the run that it was sent again as, and the next; within the page's bound on queries."""
+    issue = tell(Story(name="Story", task="t", message="m", count=3))
+    runs = list(Occurrence.objects.filter(issue=issue).order_by("occurred_at"))
+    for number, run in enumerate(runs):
+        Occurrence.objects.filter(pk=run.pk).update(
+            task_id=f"run {number}",
+            requeued_as=f"run {number + 1}" if number < 2 else "",
+            options={"requeue_of": runs[number - 1].event_id} if number else {},
+        )
+
+    for run in runs:
+        address = page_of(issue, f"occurrences/{run.pk}/")
+        with CaptureQueriesContext(connection) as queries:
+            html = admin_client.get(address).content.decode().partition('id="timeline"')[2].partition("</section>")[0]
+        assert [f"/occurrences/{other.pk}/" in html for other in runs] == [True, True, True]
+        assert html.count("Sent again, attempt") == 2
+        assert len(queries) <= 12
+
+
 def test_recurrence_names_the_release_that_brought_it(admin_client: Client, issue: OperationalIssue) -> None:
     """Where an earlier release is known; the oldest issue has none before it."""
     later = tell(Story(name="New", task="t", message="m", count=3, began_days=1))
