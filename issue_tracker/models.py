@@ -6,7 +6,7 @@ task=…, error_message=…)` needs no other. State changes are verbs, on an iss
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.conf import settings
 from django.db import models
@@ -234,6 +234,9 @@ class Occurrence(models.Model):
         return f"{self.kind} {self.task_id} attempt {self.attempt}"
 
 
+MAX_KEY: Final = 2**63 - 1
+
+
 class RequeueJob(models.Model):
     """A group of failed tasks being sent again in the background, batch by batch; it can be stopped and resumed."""
 
@@ -264,6 +267,8 @@ class RequeueJob(models.Model):
     """How many were refused, by reason."""
     last_occurrence_id = models.PositiveBigIntegerField(default=0, editable=False)
     """Where the next batch goes on; occurrences are taken in the order of their keys."""
+    end_occurrence_id = models.PositiveBigIntegerField(default=MAX_KEY, editable=False)
+    """The last one there was when the job began: what fails again, or anew, was confirmed by nobody."""
     stopped_by = models.TextField(_("stopped because"), blank=True, default="")
 
     class Meta:

@@ -11,6 +11,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
+from django.db.models import Count, Max
 from django.utils import timezone
 
 from issue_tracker import conf
@@ -42,7 +43,7 @@ def sendable(issues: QuerySet[OperationalIssue] | list[OperationalIssue]) -> Que
 
 
 def start(issues: QuerySet[OperationalIssue] | list[OperationalIssue], *, by: Any = None, note: str = "") -> RequeueJob:
-    """Make a job for these issues and hand its first batch to a worker.
+    """Make a job for what these issues hold now, and hand its first batch to a worker.
 
     Where the issues have a database of their own, the user is none of its rows: the note names who it was.
     """
@@ -50,7 +51,10 @@ def start(issues: QuerySet[OperationalIssue] | list[OperationalIssue], *, by: An
     if by is not None and by._state.db != using:
         by, note = None, f"{by}: {note}".rstrip(": ")[:MAX_NOTE_CHARACTERS]
     with transaction.atomic(using=using):
-        job = RequeueJob.objects.using(using).create(created_by=by, note=note, total_count=sendable(issues).count())
+        found = sendable(issues).aggregate(total=Count("pk"), last=Max("pk"))
+        job = RequeueJob.objects.using(using).create(
+            created_by=by, note=note, total_count=found["total"], end_occurrence_id=found["last"] or 0
+        )
         job.issues.set(issues)
     hand_over(job.pk)
     return job
@@ -95,7 +99,7 @@ def work_off_batch(job_id: int) -> bool:
     job = _jobs().filter(pk=job_id, status="running").first()
     if job is None:
         return False
-    left = sendable(list(job.issues.all()))
+    left = sendable(list(job.issues.all())).filter(pk__lte=job.end_occurrence_id)
     batch = list(left.filter(pk__gt=job.last_occurrence_id).select_related("issue")[:BATCH])
     if not batch:
         return not _end(job, left.filter(pk__lte=job.last_occurrence_id).count())

@@ -222,6 +222,20 @@ def test_a_job_sends_all_in_batches_and_counts(app: Celery, server: brokers.Brok
     assert len(ids) == len(set(ids)) == 245
 
 
+def test_a_job_ends_though_all_that_it_sends_fails_again(app: Celery, server: brokers.Broker) -> None:
+    """It sends what there was when somebody confirmed it, and nothing that came since."""
+    stored(*[an_event(task=TASK, task_id=f"t{n}") for n in range(150)])
+    job = requeue_jobs.start(list(OperationalIssue.objects.all()))
+
+    batches = 1
+    while requeue_jobs.work_off_batch(job.pk) and batches < 9:
+        batches += 1
+        stored(*[an_event(task=TASK, task_id=f"again {batches} {n}") for n in range(100)])
+
+    job.refresh_from_db()
+    assert (job.status, job.total_count, job.sent_count, batches) == ("done", 150, 150, 3)
+
+
 def test_a_stopped_job_goes_on_where_it_was(app: Celery, server: brokers.Broker) -> None:
     """Stop and resume."""
     stored(*[an_event(task=TASK, task_id=f"t{n}") for n in range(150)])
