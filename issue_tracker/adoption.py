@@ -129,7 +129,7 @@ def _event(source: type[models.Model], row: Any) -> Event:
         _severity(row.severity),
     )
     key = event_id_of("adopted", source._meta.label_lower, row.pk)
-    return replace(event, event_id=key, fingerprint=event.keyed(), fingerprint_version=VERSION)
+    return replace(event, event_id=key, fingerprint=event.keyed(), fingerprint_version=VERSION, release="")
 
 
 def _severity(value: object) -> str:
@@ -161,9 +161,6 @@ def _fold(events: list[Event], using: str, now: dt.datetime) -> Folded:
         issues = OperationalIssue._base_manager.using(using)
         # Recorded when the row was: the list of the newest, and the bound on new issues an hour, go by that.
         issues.filter(pk__in=[issue.pk for issue in folded.opened]).update(created_at=F("first_seen_at"))
-        # The release in force now is not the one of then.
-        rows = Occurrence.objects.using(using).filter(event_id__in=[event.event_id for event in events])
-        rows.exclude(release="").update(release="")
     return folded
 
 

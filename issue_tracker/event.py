@@ -138,6 +138,8 @@ class Event:
     """{"args", "kwargs"} exactly as sent, only where it differs from what is shown; for requeue alone."""
     payload_note: str = ""
     """Why the task can't be sent again from this record ("scrubbed", "cut", …); empty when it can."""
+    release: str = ""
+    """Of the host, when it happened; the drain may come after the next deploy."""
     options: dict[str, Any] = field(default_factory=dict)
     """How the message was sent (routing key, priority, …) and which canvas it belonged to."""
     is_stub: bool = False

@@ -177,6 +177,7 @@ def event_of(failure: Failure, severity: str, *, bound: dict[str, Any] | None = 
         context=serialize(extra).tree if extra else {},
         payload=payload,
         payload_note=note,
+        release=name_of(conf.current().release),
         options=_clean(failure.options) if failure.options else {},
     )
 
@@ -196,6 +197,7 @@ def _bare(failure: Failure, severity: str, error: BaseException) -> Event:
         task_id=str(failure.task_id)[:255],
         attempt=failure.attempt,
         context={"collecting_failed_with": type(error).__name__},
+        release=str(conf.current().release)[:255],
         payload_note="arguments unknown",
         is_stub=True,
     )

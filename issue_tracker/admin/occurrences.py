@@ -88,7 +88,8 @@ def occurrence_page(issue: OperationalIssue, *, before: str = "", after: str = "
 def timeline(occurrence: Occurrence | None, issues: QuerySet[OperationalIssue]) -> list[Occurrence]:
     """Return the attempts of the occurrence's task id, of what it was sent again as, and of what it was sent again for.
 
-    Oldest first; a row that was sent again itself has `is_sent_again`. Followed over MAX_LEAPS of either.
+    Oldest first, each with `is_sent_again`, `is_other_task`, and `unseen_run`: what it was sent again as, where nothing
+    of that is shown. Followed over MAX_LEAPS of either.
     """
     if occurrence is None or not occurrence.task_id:
         return []
@@ -101,9 +102,12 @@ def timeline(occurrence: Occurrence | None, issues: QuerySet[OperationalIssue]) 
         known, (task_ids, event_ids) = (task_ids, event_ids), _related(found.values())
         if (task_ids, event_ids) == known:
             break  # at once where nothing was sent again
-    for row in found.values():
-        row.is_sent_again = bool(_origin_of(row))  # type: ignore[attr-defined]
-    return sorted(found.values(), key=lambda row: (row.occurred_at, row.pk))[:MAX_TIMELINE]
+    shown: list[Any] = sorted(found.values(), key=lambda row: (row.occurred_at, row.pk))[:MAX_TIMELINE]
+    told = {row.task_id for row in shown}
+    for row in shown:
+        row.is_sent_again, row.is_other_task = bool(_origin_of(row)), row.task_id != occurrence.task_id
+        row.unseen_run = row.requeued_as if row.requeued_as not in told else ""
+    return shown
 
 
 def _related(rows: Iterable[Occurrence]) -> tuple[set[str], set[str]]:

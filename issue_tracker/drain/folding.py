@@ -49,8 +49,8 @@ COMPLETED: Final = tuple(
     name for name in COLUMNS if name not in {"issue_id", "event_id", "release", "outcome", "requeued_as"}
 )
 """What a further report of a death may change in its row."""
-_NOT_STORED: Final[dict[str, Any]] = {"given_key": "", "grouping_type": "", "grouping_message": None}
-"""What of an event is kept with the issue that it opens, and not in its row."""
+_NOT_STORED: Final[dict[str, Any]] = {"given_key": "", "grouping_type": "", "grouping_message": None, "release": ""}
+"""What a further report does not change: it is kept with the issue that the first opened, or in the first one's row."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -147,7 +147,7 @@ def complete(occurrence: Occurrence, event: Event, *, using: str, now: dt.dateti
         _move(occurrence, joined, using=using, now=now, folded=folded)
         return True
     issue = occurrence.issue
-    row = row_of(joined, issue, moment_of(joined, now), conf.current().release)
+    row = row_of(joined, issue, moment_of(joined, now))
     changes = dict(zip(COLUMNS, row, strict=True))
     for name in COMPLETED:
         setattr(occurrence, name, changes[name])
@@ -334,9 +334,8 @@ def _store(takers: list[_Taker], folded: Folded, *, using: str, now: dt.datetime
     made = [taker.issue for taker in takers if taker.is_new]
     _insert_issues(made, using=using)
     folded.opened += made
-    release = conf.current().release
     rows = (
-        row_of(event, taker.issue, at, release)
+        row_of(event, taker.issue, at)
         for taker in takers
         for event, at in zip(taker.events, taker.moments, strict=True)
     )

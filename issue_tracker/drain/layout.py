@@ -57,7 +57,7 @@ def flat_context(event: Event) -> dict[str, Any]:
     return {**{key: value for key, value in facts.items() if value not in (None, "")}, **event.context}
 
 
-def row_of(event: Event, issue: OperationalIssue, at: dt.datetime, release: str) -> tuple[Any, ...]:
+def row_of(event: Event, issue: OperationalIssue, at: dt.datetime) -> tuple[Any, ...]:
     """Lay an event out in the order of `statements.COLUMNS`."""
     return (
         issue.pk,
@@ -74,7 +74,7 @@ def row_of(event: Event, issue: OperationalIssue, at: dt.datetime, release: str)
         event.context,
         event.error_message if event.error_message != issue.error_message else "",
         event.traceback if event.traceback != issue.traceback_with(event.error_message) else "",
-        release,
+        event.release,
         event.payload,
         event.payload_note,
         event.options,

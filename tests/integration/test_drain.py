@@ -6,8 +6,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
+from issue_tracker import report
 from issue_tracker.drain import Drained, drain, lock_path
 from issue_tracker.drain import batches as drain_module
 from issue_tracker.drain.batches import drain_batch, drain_lock, drain_reserve
@@ -19,6 +20,8 @@ from tests.events import an_event
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pytest_django.fixtures import SettingsWrapper
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -298,3 +301,15 @@ def _raising(error: type[BaseException]) -> Any:
         raise error
 
     return raise_it
+
+
+def test_a_failure_keeps_the_release_in_which_it_happened(settings: SettingsWrapper) -> None:
+    """What waits in the spool over a deploy is not blamed on the next release."""
+    settings.ISSUE_TRACKER = {**settings.ISSUE_TRACKER, "RELEASE": "1.0"}
+    with transaction.atomic():
+        report("No showtimes found")
+        settings.ISSUE_TRACKER = {**settings.ISSUE_TRACKER, "RELEASE": "1.1"}
+
+    drain()
+
+    assert Occurrence.objects.get().release == "1.0"

@@ -36,7 +36,6 @@ from tests.events import an_event, stored
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_django.fixtures import SettingsWrapper
 
 NOW = dt.datetime(2026, 11, 23, 12, 30, tzinfo=dt.UTC)
 
@@ -261,13 +260,11 @@ def test_an_issue_is_summed_up_with_its_earlier_ones() -> None:
 
 
 @pytest.mark.django_db
-def test_the_release_that_brought_it_is_named(settings: SettingsWrapper) -> None:
+def test_the_release_that_brought_it_is_named() -> None:
     """Only when an earlier release is known not to have had it."""
     earlier = timezone.now() - dt.timedelta(days=1)
-    settings.ISSUE_TRACKER = {**settings.ISSUE_TRACKER, "RELEASE": "1.0"}
-    stored(an_event(fingerprint="a" * 64, occurred_at=earlier.timestamp()))
-    settings.ISSUE_TRACKER = {**settings.ISSUE_TRACKER, "RELEASE": "1.1"}
-    stored(an_event(fingerprint="b" * 64))
+    stored(an_event(fingerprint="a" * 64, occurred_at=earlier.timestamp(), release="1.0"))
+    stored(an_event(fingerprint="b" * 64, release="1.1"))
 
     old, new = OperationalIssue.objects.order_by("first_seen_at")
 
