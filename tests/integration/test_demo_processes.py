@@ -40,7 +40,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 def test_a_process_that_does_not_want_to_end_is_killed_with_its_children(tmp_path: Path) -> None:
     """SIGTERM first; whoever ignores it goes by SIGKILL, the whole group."""
     child = start("stubborn", [sys.executable, "-c", STUBBORN], env=os.environ, log=tmp_path / "log")
-    until(lambda: child.tail().count("child") == 2, why="both processes run")
+    until(lambda: len(child.tail().split()) == 4, why="both processes have said their ids")
     grandchild = max(int(line.split()[1]) for line in child.tail().splitlines())
 
     child.stop(patience_seconds=0.1)
